@@ -61,6 +61,8 @@ describe('Rng', () => {
   });
 
   it('makes permutations', () => {
-    expect(Array.from(new Rng(2).permutation(50)).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    expect(Array.from(new Rng(2).permutation(50)).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, i) => i),
+    );
   });
 });

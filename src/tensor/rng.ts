@@ -202,7 +202,10 @@ export class Rng {
     let total = 0;
     for (let i = 0; i < weights.length; i++) total += weights[i]!;
     if (!(total > 0) || !Number.isFinite(total)) {
-      throw new CairnError('bad_weights', `Expected non-negative weights with a finite positive sum, got sum ${total}.`);
+      throw new CairnError(
+        'bad_weights',
+        `Expected non-negative weights with a finite positive sum, got sum ${total}.`,
+      );
     }
     let u = this.uniform() * total;
     let last = 0;

@@ -1,0 +1,58 @@
+// `cairn bench [name]`: measures Cairn against real peers in interleaved runs on this machine.
+import { join } from 'node:path';
+import type { Command } from '../command.ts';
+import { listExtensions, loadRun, type BenchReport } from '../extensions.ts';
+import { formatTable } from '../table.ts';
+
+interface BenchOptions {
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly data?: string;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export const bench: Command = {
+  name: 'bench',
+  about: 'Measure against real peers on this machine. A peer that is not installed is skipped with a word.',
+  usage: 'bench [NAME]',
+  options: {
+    quick: { type: 'boolean', about: 'fewer rounds: a look, not a figure to quote' },
+    seed: { type: 'number', about: 'seed of the workload (default 7)' },
+    data: { type: 'string', value: 'DIR', about: 'folder of optional data sets' },
+  },
+  examples: ['cairn bench', 'cairn bench train-step --json'],
+  async run(args, io) {
+    const dir = join(io.root, 'bench');
+    const name = args.positionals[0];
+    if (name === undefined) {
+      const names = listExtensions(dir);
+      return {
+        value: { benches: names },
+        text: ['Benchmarks (cairn bench NAME):', ...names.map((n) => `  ${n}`)].join('\n'),
+      };
+    }
+    const run = await loadRun<BenchOptions, BenchReport>(dir, 'bench', name);
+    const data = args.text('data');
+    const report = await run({
+      quick: args.flag('quick'),
+      seed: args.number('seed') ?? 7,
+      ...(data === undefined ? {} : { data }),
+      log: (line) => io.progress(line),
+      signal: io.signal,
+    });
+    return { value: report, text: toText(report) };
+  },
+};
+
+function toText(report: BenchReport): string {
+  const protocol = typeof report.protocol === 'string' ? report.protocol : JSON.stringify(report.protocol);
+  return [
+    `${report.name}: ${protocol}`,
+    '',
+    formatTable(
+      ['case', 'ours', 'peer', 'peer name', 'ratio', 'unit'],
+      report.rows.map((r) => [r.case, r.ours, r.peer, r.peerName, r.ratio, r.unit]),
+    ),
+  ].join('\n');
+}
