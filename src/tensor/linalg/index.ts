@@ -1,0 +1,5 @@
+// Small dense linear algebra in f64, row-major, for sizes up to a few hundred.
+export { cholesky, choleskySolve, logDet, solveLowerInPlace, solveLowerTransposedInPlace } from './cholesky.ts';
+export { det, inverse, lu, luSolve, solve, type Lu } from './lu.ts';
+export { identity, LinalgError, matrix, transpose, type Matrix } from './matrix.ts';
+export { qr, type Qr } from './qr.ts';
