@@ -53,9 +53,7 @@ describe('ONNX bytes', () => {
   it('writes the bytes that the wire format prescribes', () => {
     const w = new ProtoWriter(4);
     w.int(1, 150).text(2, 'testing').int(3, -1).float(4, 1);
-    expect(Buffer.from(w.finish()).toString('hex')).toBe(
-      `089601` + `120774657374696e67` + `18ffffffffffffffffff01` + `250000803f`,
-    );
+    expect(Buffer.from(w.finish()).toString('hex')).toBe('089601120774657374696e6718ffffffffffffffffff01250000803f');
   });
 
   it('moves nested messages of every length class into place', () => {
