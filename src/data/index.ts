@@ -2,3 +2,4 @@
 export * from './batches.ts';
 export * from './mnist.ts';
 export * from './tokenizer.ts';
+export * from './warp.ts';
