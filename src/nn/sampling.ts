@@ -1,0 +1,115 @@
+// From logits to the next token: penalties, temperature and the three filters, then inverse-CDF sampling in id order.
+// Pure host functions on one row of logits; the order of processing is that of `distribution`.
+import { CairnError } from '../errors.ts';
+import type { Rng } from '../tensor/index.ts';
+
+export interface SamplingOptions {
+  /** 0 is greedy (the smallest id among equals). Default 1. */
+  readonly temperature?: number;
+  /** Keep the k most probable tokens (smaller id first among equals). 0 or absent: all. */
+  readonly topK?: number;
+  /** Keep the smallest set of most probable tokens with mass >= p, at least one. 1 or absent: all. */
+  readonly topP?: number;
+  /** Keep tokens with at least this share of the largest probability. 0 or absent: all. */
+  readonly minP?: number;
+  /** Tokens seen before: positive logits are divided by it, others multiplied. 1 or absent: none. */
+  readonly repetitionPenalty?: number;
+}
+
+/** @throws CairnError `bad_sampling` naming the first option out of range. */
+export function checkSampling(options: SamplingOptions): void {
+  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
+  const rule = (ok: boolean, name: string, expected: string, got: number): void => {
+    if (!ok) throw new CairnError('bad_sampling', `Expected ${name} ${expected}, got ${got}.`);
+  };
+  rule(temperature >= 0 && Number.isFinite(temperature), 'temperature', '>= 0', temperature);
+  rule(Number.isInteger(topK) && topK >= 0, 'topK', 'to be a non-negative integer', topK);
+  rule(topP > 0 && topP <= 1, 'topP', 'in (0, 1]', topP);
+  rule(minP >= 0 && minP <= 1, 'minP', 'in [0, 1]', minP);
+  rule(repetitionPenalty > 0 && Number.isFinite(repetitionPenalty), 'repetitionPenalty', '> 0', repetitionPenalty);
+}
+
+/** Softmax in f64, `[V] -> [V]`. */
+export function softmax(logits: ArrayLike<number>, temperature = 1): Float64Array {
+  let top = -Infinity;
+  for (let i = 0; i < logits.length; i++) top = Math.max(top, logits[i]!);
+  const p = new Float64Array(logits.length);
+  let total = 0;
+  for (let i = 0; i < p.length; i++) total += p[i] = Math.exp((logits[i]! - top) / temperature);
+  for (let i = 0; i < p.length; i++) p[i]! /= total;
+  return p;
+}
+
+/** Index of the largest value; the smallest index among equals. */
+export function argmax(row: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < row.length; i++) if (row[i]! > row[best]!) best = i;
+  return best;
+}
+
+/** Ids by falling probability, the smaller id first among equals. */
+function ranked(p: Float64Array): Uint32Array {
+  return Uint32Array.from(p.keys()).sort((a, b) => p[b]! - p[a]! || a - b);
+}
+
+function keepRanked(p: Float64Array, order: Uint32Array, count: number): void {
+  for (let i = count; i < order.length; i++) p[order[i]!] = 0;
+  normalise(p);
+}
+
+function normalise(p: Float64Array): void {
+  let total = 0;
+  for (const x of p) total += x;
+  for (let i = 0; i < p.length; i++) p[i]! /= total;
+}
+
+/**
+ * The distribution the next token is drawn from, `[V]`.
+ * @param seen ids that the repetition penalty applies to
+ * @throws CairnError `bad_sampling` for an option out of range or logits without a finite value.
+ * @example
+ * distribution([2, 1, 0], { topK: 2 }); // about [0.73, 0.27, 0]
+ */
+export function distribution(
+  logits: ArrayLike<number>,
+  options: SamplingOptions = {},
+  seen: Iterable<number> = [],
+): Float64Array {
+  checkSampling(options);
+  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
+  const z = Float64Array.from(logits);
+  if (repetitionPenalty !== 1) {
+    for (const id of new Set(seen)) z[id] = z[id]! > 0 ? z[id]! / repetitionPenalty : z[id]! * repetitionPenalty;
+  }
+  const best = argmax(z);
+  if (!Number.isFinite(z[best]!)) {
+    throw new CairnError('bad_sampling', `Expected finite logits, got ${z[best]} as the largest.`, {
+      hint: 'Train with a lower rate or load another checkpoint.',
+    });
+  }
+  if (temperature === 0) {
+    const p = new Float64Array(z.length);
+    p[best] = 1;
+    return p;
+  }
+  const p = softmax(z, temperature);
+  if (topK > 0 && topK < p.length) keepRanked(p, ranked(p), topK);
+  if (topP < 1) {
+    const order = ranked(p);
+    let mass = 0;
+    let count = 0;
+    while (count < order.length && mass < topP) mass += p[order[count++]!]!;
+    keepRanked(p, order, Math.max(1, count));
+  }
+  if (minP > 0) {
+    const floor = minP * p[argmax(p)]!;
+    for (let i = 0; i < p.length; i++) if (p[i]! < floor) p[i] = 0;
+    normalise(p);
+  }
+  return p;
+}
+
+/** Draws an id by inverse CDF in id order. */
+export function drawToken(p: Float64Array, rng: Rng): number {
+  return rng.categorical(p);
+}
