@@ -1,6 +1,6 @@
 // The contract between the mind and everything it can call: modules with a task and a cost, answers with attributes and
 // proofs, nested calls, replies and their traces. Types only; the engine that honours them is mind.ts.
-import type { Rng } from '../tensor/rng.ts';
+import type { Rng } from '../tensor/index.ts';
 
 /** Content address of a remembered event. */
 export type EventId = string;
