@@ -1,0 +1,28 @@
+// Recursive sketches: one constant-size vector per event, from which its parts come back with a stated error.
+export { amplitudes, type Amplitudes } from './amplitudes.ts';
+export { type Encoded, type EncodeOptions, Sketcher, sketcherOf, type SketcherOptions } from './sketcher.ts';
+export { Structure } from './structure.ts';
+export { structureOf, type StructureOptions } from './trace.ts';
+export {
+  type Obj,
+  type OneHotGroup,
+  type SketchDim,
+  type SketchSpec,
+  type StructureEdge,
+  type StructureObject,
+} from './types.ts';
+export { encode, objectSketch } from './encode.ts';
+export {
+  bitsOf,
+  dequantise,
+  eraseRandom,
+  fromBytes,
+  keptCoordinates,
+  quantise,
+  type QuantiseOptions,
+  specHash,
+  storedBytes,
+  type StoredSketch,
+  toBytes,
+  truncate,
+} from './stored.ts';
