@@ -1,5 +1,6 @@
 // The contract between the mind and everything it can call: modules with a task and a cost, answers with attributes and
 // proofs, nested calls, replies and their traces. Types only; the engine that honours them is mind.ts.
+import type { OneHotGroup } from '../sketch/index.ts';
 import type { Rng } from '../tensor/index.ts';
 
 /** Content address of a remembered event. */
@@ -37,6 +38,8 @@ export interface Answer<O> {
   readonly output: O | undefined;
   /** What the sketch keeps of this object: [m], non-negative, Euclidean norm at most 1. */
   readonly attributes: Float32Array;
+  /** Blocks of `attributes` that are one-hot: a class is kept as one of `size` ones from `start` on. */
+  readonly groups?: readonly OneHotGroup[];
   /** Calibrated probability that the output is right. */
   readonly confidence?: number;
   readonly certificate?: Certificate;
@@ -137,6 +140,8 @@ export interface RouteNote {
   readonly by: 'router' | 'cheapest' | 'only' | 'pinned';
   /** The module tried first. */
   readonly chosen: string;
+  /** Modules in the order in which they would be tried. */
+  readonly path: readonly string[];
   /** Estimated probability that the answer is wrong when starting with `chosen`, escalation included. */
   readonly expectedError?: number;
   /** 90 % interval of `expectedError`. */
@@ -153,14 +158,16 @@ export interface TraceNode {
   readonly task: string;
   /** The module that answered; `undefined` when none did. */
   readonly module: string | undefined;
-  attributes: Float32Array;
+  readonly attributes: Float32Array;
+  readonly groups: readonly OneHotGroup[] | undefined;
   readonly confidence: number | undefined;
   readonly route: RouteNote;
   readonly attempts: readonly Attempt[];
   readonly inputs: readonly TraceInput[];
   /** All attempts of this node; nested calls excluded. */
   readonly usage: Usage;
-  amended: boolean;
+  /** True when the caller corrected the attributes afterwards. */
+  readonly amended: boolean;
 }
 
 export interface TraceInput {
@@ -186,6 +193,8 @@ export interface Reply<O> {
   readonly failure?: { readonly code: string; readonly message: string; readonly hint?: string };
   /** Set on the reply of a top-level `ask` that was remembered: the event is durable. */
   readonly event?: EventId;
+  /** Running number and time of that event, and its stored bytes (sketch and receipt). */
+  readonly remembered?: { readonly ordinal: number; readonly at: number; readonly bytes: number };
 }
 
 /** What really happened: sent back to the mind so that it routes better. */

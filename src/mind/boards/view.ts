@@ -84,6 +84,8 @@ export interface BoardView {
 /** A call of an event, with the calls below it. Equal siblings are grouped: 81 cells are one group with 81 members. */
 export interface CallView {
   readonly task: string;
+  /** The cell of the board that this call reads, where it reads one. */
+  readonly cell?: number;
   readonly module: string | null;
   readonly weight: number;
   readonly confidence: number | null;
@@ -96,7 +98,11 @@ export interface CallView {
 export interface RouteView {
   readonly by: 'router' | 'cheapest' | 'only' | 'pinned';
   readonly chosen: string;
+  /** Modules in the order in which they would be tried. */
+  readonly path: readonly string[];
   readonly expectedError: number | null;
+  /** 90 % interval of the expected error. */
+  readonly interval: readonly [number, number] | null;
   readonly expectedCost: number | null;
   readonly runnerUp: { readonly module: string; readonly expectedError: number; readonly expectedCost: number } | null;
   readonly cluster: number | null;
@@ -207,6 +213,24 @@ export interface PictureView {
   readonly cells: string;
 }
 
+/** The stored numbers of a sketch, as a strip of bars shows them. */
+export interface SketchNumbersView {
+  readonly id: EventId;
+  /** Numbers of a whole sketch, and how many of them are left. */
+  readonly dims: number;
+  readonly kept: number;
+  /** number = step * stored integer. */
+  readonly step: number;
+  /** The `kept` stored integers, -127..127. */
+  readonly values: readonly number[];
+}
+
+/** What a person says about an answer: right or not, and which cells were misread. */
+export interface BoardOutcome {
+  readonly right?: boolean;
+  readonly cells?: readonly { readonly cell: number; readonly digit: number }[];
+}
+
 /** What was erased. */
 export interface ForgetView {
   readonly id: EventId;
@@ -237,6 +261,12 @@ export interface Boards {
   totals(): Promise<TotalsView>;
   /** A user's picture (PNG bytes). Throws a CairnError that says what is wrong with it. */
   askImage(png: Uint8Array, options?: { name?: string; signal?: AbortSignal }): Promise<BoardView>;
+  /** The stored integers of an event's sketch. */
+  sketch(id: EventId): Promise<SketchNumbersView>;
+  /** Events that resemble a board of which some digits are given (81 numbers, 0: unknown). */
+  recall(cue: { readonly digits: readonly number[] }, k?: number): Promise<readonly HitView[]>;
+  /** Tells the router what was right and what was misread. */
+  feedback(id: EventId, outcome: BoardOutcome): Promise<void>;
   forget(id: EventId, how: 'subtract' | { keep: number }): Promise<ForgetView>;
   /** The stream of generated boards; continues where this memory's stream of the same seed stopped. */
   stream(options?: { seed?: string | number; from?: number }): BoardStream;
