@@ -188,6 +188,8 @@ export interface Reply<O> {
   /** Everything that ran for this reply: all attempts and all nested calls. */
   readonly usage: Usage;
   readonly trace: TraceNode;
+  /** What the answering module wants stored with the event. */
+  readonly receipt?: Uint8Array;
   readonly reason?: string;
   /** The fault of the last module that threw, when nobody answered. */
   readonly failure?: { readonly code: string; readonly message: string; readonly hint?: string };
