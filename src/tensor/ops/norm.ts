@@ -1,0 +1,217 @@
+// Fused ops over the last axis: softmax, layerNorm, rmsNorm. They also return the statistics their gradients need, and
+// the gradients are written in ordinary ops, so higher derivatives exist.
+import { CairnError } from '../../errors.ts';
+import type { Attrs, TensorType } from '../graph.ts';
+import type { OpRecord, OpSample, VjpContext } from '../op.ts';
+import type { Rng } from '../rng.ts';
+import { normalizeAxis, sameShape, shapeText, sizeOf } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+import { apply, applyAll, checkDtypes, floats, perElement, randomShape } from './_apply.ts';
+import { around } from './_kernel.ts';
+
+export const softmaxOp: OpRecord = {
+  name: 'softmax',
+  infer(inputs) {
+    checkDtypes(inputs, floats);
+    return [inputs[0]!];
+  },
+  vjp(c) {
+    const y = c.outputs[0]!;
+    const gy = c.cotangents[0]!.mul(y);
+    return [gy.sub(y.mul(gy.sum(c.attrs['axis'] as number, true)))];
+  },
+  reference([x], attrs, [y]) {
+    const { outer, length, inner } = around(x!.shape, attrs['axis'] as number);
+    for (let o = 0; o < outer; o++) {
+      for (let i = 0; i < inner; i++) {
+        const at = (k: number): number => (o * length + k) * inner + i;
+        let top = -Infinity;
+        let total = 0;
+        for (let k = 0; k < length; k++) top = Math.max(top, x!.data[at(k)]!);
+        for (let k = 0; k < length; k++) total += Math.exp(x!.data[at(k)]! - top);
+        for (let k = 0; k < length; k++) y!.data[at(k)] = Math.exp(x!.data[at(k)]! - top) / total;
+      }
+    }
+  },
+  onnx(emit, node) {
+    emit.bind(node, emit.node('Softmax', [emit.name(node.inputs[0]!)], { axis: node.attrs['axis'] as number }));
+  },
+  flops: perElement(12),
+  samples: (rng) =>
+    Array.from({ length: 5 }, () => {
+      const shape = randomShape(rng, 3, 1);
+      return { inputs: [{ shape, low: -3, high: 3 }], attrs: { axis: rng.integer(shape.length) } };
+    }),
+};
+
+const epsOf = (attrs: Attrs): number => attrs['eps'] as number;
+const statShape = (x: TensorType): number[] => [...x.shape.slice(0, -1), 1];
+
+function checkNorm(inputs: readonly TensorType[]): void {
+  checkDtypes(inputs, floats);
+  const [x, ...vectors] = inputs as [TensorType, ...TensorType[]];
+  const d = x.shape.at(-1);
+  if (d === undefined || vectors.some((v) => !sameShape(v.shape, [d]))) {
+    const got = inputs.map((v) => shapeText(v.shape)).join(', ');
+    throw new CairnError('shape_mismatch', `Expected x [..., d] with vectors [d], got ${got}.`);
+  }
+}
+
+function normSamples(vectors: number): (rng: Rng) => OpSample[] {
+  return (rng) =>
+    Array.from({ length: 5 }, () => {
+      const lead = randomShape(rng, 2);
+      const d = 2 + rng.integer(4);
+      const rest = Array.from({ length: vectors }, () => ({ shape: [d], low: 0.5, high: 1.5 }));
+      return { inputs: [{ shape: [...lead, d], low: -2, high: 2 }, ...rest], attrs: { eps: 1e-2 } };
+    });
+}
+
+/** Sums over all but the last axis. */
+function sumRows(x: Tensor): Tensor {
+  return x.shape.length === 1 ? x : x.sum(x.shape.slice(0, -1).map((_, i) => i));
+}
+
+/** y = h w + b with h = (x - mean) rstd. Outputs y, mean, rstd. */
+export const layerNormOp: OpRecord = {
+  name: 'layerNorm',
+  infer(inputs) {
+    checkNorm(inputs);
+    const stat = { shape: statShape(inputs[0]!), dtype: inputs[0]!.dtype };
+    return [inputs[0]!, stat, stat];
+  },
+  vjp: layerNormVjp,
+  reference([x, w, b], attrs, [y, mean, rstd]) {
+    const d = w!.data.length;
+    for (let row = 0; row < mean!.data.length; row++) {
+      let mu = 0;
+      let variance = 0;
+      for (let i = 0; i < d; i++) mu += x!.data[row * d + i]! / d;
+      for (let i = 0; i < d; i++) variance += (x!.data[row * d + i]! - mu) ** 2 / d;
+      const r = 1 / Math.sqrt(variance + epsOf(attrs));
+      mean!.data[row] = mu;
+      rstd!.data[row] = r;
+      for (let i = 0; i < d; i++) y!.data[row * d + i] = (x!.data[row * d + i]! - mu) * r * w!.data[i]! + b!.data[i]!;
+    }
+  },
+  onnx(emit, node) {
+    const names = node.inputs.map((p) => emit.name(p));
+    const outputs = emit.used(node, 1) || emit.used(node, 2) ? 3 : 1;
+    const attrs = { axis: -1, epsilon: { float: epsOf(node.attrs) } };
+    emit.bind(node, [...emit.node('LayerNormalization', names, attrs, outputs), '', ''].slice(0, 3));
+  },
+  flops: perElement(8),
+  samples: normSamples(2),
+};
+
+function layerNormVjp(c: VjpContext): (Tensor | undefined)[] {
+  const [x, w] = [c.inputs[0]!, c.inputs[1]!];
+  const [, mu, r] = c.outputs as [Tensor, Tensor, Tensor];
+  const [g, gMu, gR] = c.cotangents;
+  const d = x.shape.at(-1)!;
+  const h = x.sub(mu).mul(r);
+  let dx: Tensor | undefined;
+  if (c.needs(0)) {
+    if (g) {
+      const q = g.mul(w);
+      const rowMean = (t: Tensor): Tensor => t.sum(-1, true).mul(1 / d);
+      dx = q
+        .sub(rowMean(q))
+        .sub(h.mul(rowMean(q.mul(h))))
+        .mul(r);
+    }
+    // The statistics are outputs too: dmean/dx = 1/d and drstd/dx = -r^2 h / d.
+    if (gMu) dx = addTo(dx, gMu.mul(1 / d).expand(x.shape));
+    if (gR)
+      dx = addTo(
+        dx,
+        h.mul(
+          gR
+            .mul(r)
+            .mul(r)
+            .mul(-1 / d),
+        ),
+      );
+  }
+  return [dx, g && c.needs(1) ? sumRows(g.mul(h)) : undefined, g && c.needs(2) ? sumRows(g) : undefined];
+}
+
+function addTo(total: Tensor | undefined, term: Tensor): Tensor {
+  return total ? total.add(term) : term;
+}
+
+/** y = x rstd w with rstd = 1 / sqrt(mean(x^2) + eps). Outputs y, rstd. */
+export const rmsNormOp: OpRecord = {
+  name: 'rmsNorm',
+  infer(inputs) {
+    checkNorm(inputs);
+    return [inputs[0]!, { shape: statShape(inputs[0]!), dtype: inputs[0]!.dtype }];
+  },
+  vjp(c) {
+    const [x, w, r] = [c.inputs[0]!, c.inputs[1]!, c.outputs[1]!];
+    const [g, gR] = c.cotangents;
+    const d = x.shape.at(-1)!;
+    let dx: Tensor | undefined;
+    // drstd/dx = -r^3 x / d; the two uses of it share one row factor.
+    if (c.needs(0)) {
+      const q = g?.mul(w);
+      const inner = q?.mul(x).sum(-1, true);
+      const total = inner && gR ? inner.add(gR) : (inner ?? gR!);
+      const pull = x.mul(
+        total
+          .mul(r)
+          .mul(r)
+          .mul(r)
+          .mul(-1 / d),
+      );
+      dx = q ? q.mul(r).add(pull) : pull;
+    }
+    return [dx, g && c.needs(1) ? sumRows(g.mul(x.mul(r))) : undefined];
+  },
+  reference([x, w], attrs, [y, rstd]) {
+    const d = w!.data.length;
+    for (let row = 0; row < rstd!.data.length; row++) {
+      let square = 0;
+      for (let i = 0; i < d; i++) square += x!.data[row * d + i]! ** 2 / d;
+      const r = 1 / Math.sqrt(square + epsOf(attrs));
+      rstd!.data[row] = r;
+      for (let i = 0; i < d; i++) y!.data[row * d + i] = x!.data[row * d + i]! * r * w!.data[i]!;
+    }
+  },
+  onnx(emit, node) {
+    const [x, w] = node.inputs.map((p) => emit.name(p)) as [string, string];
+    const { dtype } = node.outputs[0]!;
+    const square = emit.node('Mul', [x, x])[0]!;
+    const mean =
+      emit.opset < 18
+        ? emit.node('ReduceMean', [square], { axes: [-1] })
+        : emit.node('ReduceMean', [square, emit.i64([-1])]);
+    const shifted = emit.node('Add', [mean[0]!, emit.scalar(epsOf(node.attrs), dtype)]);
+    const rstd = emit.node('Reciprocal', emit.node('Sqrt', shifted))[0]!;
+    const y = emit.node('Mul', [emit.node('Mul', [x, rstd])[0]!, w])[0]!;
+    emit.bind(node, [y, rstd]);
+  },
+  flops: perElement(6),
+  samples: normSamples(1),
+};
+
+/** Softmax along `axis`. Rows that are -Infinity throughout give NaN: mask with -1e9. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  return apply(softmaxOp, [x], { axis: normalizeAxis(axis, x.shape.length) });
+}
+
+/**
+ * Layer normalisation over the last axis (Ba et al. 2016).
+ * @param x `[..., d]`
+ * @param gain `[d]`
+ * @param bias `[d]`; zeros when left out
+ */
+export function layerNorm(x: Tensor, gain: Tensor, bias?: Tensor, eps = 1e-5): Tensor {
+  const zero = bias ?? x.builder.constant(new Float64Array(sizeOf(gain.shape)), gain.shape, x.dtype);
+  return applyAll(layerNormOp, [x, gain, zero], { eps })[0]!;
+}
+
+/** Root mean square normalisation over the last axis (Zhang and Sennrich 2019). x `[..., d]`, gain `[d]`. */
+export function rmsNorm(x: Tensor, gain: Tensor, eps = 1e-6): Tensor {
+  return applyAll(rmsNormOp, [x, gain], { eps })[0]!;
+}
