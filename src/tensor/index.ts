@@ -10,6 +10,7 @@ export { Builder, defineProgram } from './builder.ts';
 export type { CustomBackward, ParamOptions, Patch, ProgramOptions } from './builder.ts';
 export { Tensor } from './tensor.ts';
 export * from './grad.ts';
+export { createReferenceExecutor, graphStats, interpret, type ReferenceOptions } from './reference.ts';
 export { opRecord, opTable } from './ops/table.ts';
 export {
   abs,
