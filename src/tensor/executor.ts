@@ -68,7 +68,7 @@ export class ModelState {
     for (const spec of def.graph.params) {
       const present = this.#entries.get(spec.name);
       if (present) checkEntry(spec, present);
-      else this.#entries.set(spec.name, initial(spec, rng.fork(spec.name)));
+      else this.set(spec.name, initial(spec, rng.fork(spec.name)));
     }
     return this;
   }

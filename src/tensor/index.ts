@@ -87,3 +87,8 @@ export * from './linalg/index.ts';
 export * from './bfloat.ts';
 export * from './safetensors.ts';
 export * from './safetensors-file.ts';
+export { createOrtExecutor, OrtExecutor, type OrtExecutorOptions } from './ort-node.ts';
+export { writeOnnx, type WriteOptions } from './onnx-write.ts';
+export { encodeModel, type OnnxModel } from './onnx-proto.ts';
+export { decodeModel } from './onnx-read.ts';
+export { graphStats, ProgramCache, type CacheEvent } from './program.ts';
