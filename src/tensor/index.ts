@@ -91,4 +91,4 @@ export { createOrtExecutor, OrtExecutor, type OrtExecutorOptions } from './ort-n
 export { writeOnnx, type WriteOptions } from './onnx-write.ts';
 export { encodeModel, type OnnxModel } from './onnx-proto.ts';
 export { decodeModel } from './onnx-read.ts';
-export { graphStats, ProgramCache, type CacheEvent } from './program.ts';
+export { ProgramCache, type CacheEvent } from './program.ts';

@@ -12,7 +12,8 @@ import { typeOf } from './graph.ts';
 import { encodeModel } from './onnx-proto.ts';
 import { COMMIT_OUTPUT, writeOnnx } from './onnx-write.ts';
 import type { CacheEvent, Lease } from './program.ts';
-import { graphStats, hashBytes, ProgramCache, siteOf } from './program.ts';
+import { hashBytes, ProgramCache, siteOf } from './program.ts';
+import { graphStats } from './reference.ts';
 import { sizeOf } from './shape.ts';
 
 export interface OrtExecutorOptions {

@@ -1,12 +1,7 @@
 // Compiled models by content: a least-recently-used cache that disposes what it drops, and the warning for a call site
 // that compiles too many shapes. Not an executor: it does not know what it caches.
 import { CairnError } from '../errors.ts';
-import { byteSize } from './dtype.ts';
-import type { ProgramStats } from './executor.ts';
 import type { Graph } from './graph.ts';
-import { typeOf } from './graph.ts';
-import { opRecord } from './ops/table.ts';
-import { sizeOf } from './shape.ts';
 
 /** What a cache reports to its log. */
 export type CacheEvent =
@@ -177,25 +172,6 @@ export function siteOf(graph: Graph): string {
   const ops = graph.nodes.map((n) => n.op).join(' ');
   const outputs = graph.outputs.map((o) => o.name).slice(0, 4);
   return `${outputs.join(',') || 'update'}@${hashBytes(new TextEncoder().encode(`${names}\n${ops}`)).slice(0, 8)}`;
-}
-
-/** Size and cost of a graph, from its op records. */
-export function graphStats(graph: Graph): ProgramStats {
-  let flops = 0;
-  let activations = 0;
-  let nodes = 0;
-  for (const node of graph.nodes) {
-    if (node.op === 'input' || node.op === 'param' || node.op === 'const') continue;
-    const record = opRecord(node.op);
-    const inputs = node.inputs.map((p) => typeOf(graph, p));
-    nodes++;
-    flops += record.flops(inputs, node.outputs, node.attrs);
-    activations += record.bytes
-      ? record.bytes(inputs, node.outputs, node.attrs)
-      : node.outputs.reduce((sum, t) => sum + byteSize(t.dtype) * sizeOf(t.shape), 0);
-  }
-  const bytesParams = graph.params.reduce((sum, p) => sum + byteSize(p.dtype) * sizeOf(p.shape), 0);
-  return { nodes, flops, bytesParams, bytesActivationsEstimate: activations };
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
