@@ -115,11 +115,7 @@ export async function openSafetensors(path: string, options: { raw?: boolean } =
   }
 }
 
-async function exactly(
-  file: FileHandle,
-  position: number,
-  length: number,
-): Promise<Uint8Array> {
+async function exactly(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   let at = 0;
   while (at < length) {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CairnError } from '../errors.ts';
-import { fromBfloat, fromHalf, toBfloat, toHalf } from './half.ts';
+import { fromBfloat, toBfloat } from './bfloat.ts';
+import { fromHalf, toHalf } from './dtype.ts';
 import { openSafetensors, readSafetensorsFile, writeSafetensorsFile } from './safetensors-file.ts';
 import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.ts';
 

@@ -1,7 +1,8 @@
 // The safetensors container: named tensors in one file, read without trust in its header. Not a model format: names and
 // metadata are the caller's. Layout: u64 LE header length | JSON header | data, contiguous, row-major, little endian.
 import { CairnError } from '../errors.ts';
-import { fromBfloat, fromHalf } from './half.ts';
+import { fromBfloat } from './bfloat.ts';
+import { fromHalf } from './dtype.ts';
 
 /** Element types of a file, in Cairn's spelling; `i64` is a BigInt64Array, `bool` one byte each, 16-bit floats raw bits. */
 export type StoredDtype = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i16' | 'i8' | 'u8' | 'u32' | 'bool';
