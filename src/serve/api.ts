@@ -69,9 +69,7 @@ export function addApi(app: Hono, parts: ApiParts): void {
 
   app.get('/api/events/:id/sketch', async (c) => {
     const id = idOf(c);
-    const boards = await parts.boards();
-    if (boards.sketch === undefined) throw notOffered('the numbers of a sketch');
-    return c.json(await boards.sketch(id));
+    return c.json(await (await parts.boards()).sketch(id));
   });
 
   app.get('/api/totals', async (c) => c.json(await (await parts.boards()).totals()));
@@ -89,7 +87,6 @@ export function addApi(app: Hono, parts: ApiParts): void {
       });
     }
     const digits = toDigits(cue['digits']);
-    if (boards.recall === undefined) throw notOffered('recall by digits');
     return c.json({ hits: await boards.recall({ digits }, k) });
   };
   app.get('/api/recall', (c) => recall(c, c.req.query()));
@@ -121,7 +118,6 @@ export function addApi(app: Hono, parts: ApiParts): void {
 
   const feedback = async (c: Context, id: string, body: Readonly<Record<string, unknown>>): Promise<Response> => {
     const boards = await parts.boards();
-    if (boards.feedback === undefined) throw notOffered('feedback');
     const { right } = body;
     const cells = Array.isArray(body['cells']) ? body['cells'].map(toCorrection) : undefined;
     if (typeof right !== 'boolean' && cells === undefined) {
@@ -153,12 +149,6 @@ function toCorrection(value: unknown): { readonly cell: number; readonly digit: 
   if (cell !== undefined && digit !== undefined) return { cell, digit };
   throw new CairnError('bad_query', 'Expected a cell and its digit, got an entry without them.', {
     hint: 'Send for example {"cells": [{"cell": 12, "digit": 7}]}.',
-  });
-}
-
-function notOffered(what: string): CairnError {
-  return new CairnError('not_found', `Expected a memory that offers ${what}, got one that does not.`, {
-    hint: 'See /api for what is there.',
   });
 }
 

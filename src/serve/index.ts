@@ -1,4 +1,5 @@
 export { createServer, type CairnServer, type ServerOptions } from './server.ts';
 export { DEFAULT_PORT } from './_listen.ts';
 export type { BoardOutcome, BoardService, SketchNumbersView } from './service.ts';
-export { BoardStream, PACE_MS, type Speed, type StreamState } from './stream.ts';
+export { BoardStream, PACE_MS } from './stream.ts';
+export type { Speed, StreamState } from './views.ts';

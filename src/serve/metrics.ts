@@ -1,6 +1,6 @@
 // /metrics in Prometheus' text format: what the mind did, what it cost, what the process uses. Counters only grow.
 import type { TotalsView } from '../mind/boards/view.ts';
-import type { StreamState } from './stream.ts';
+import type { StreamState } from './views.ts';
 
 /** What is measured beside the totals. */
 export interface ProcessFigures {

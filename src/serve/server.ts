@@ -17,7 +17,8 @@ import { toMetrics } from './metrics.ts';
 import { Publisher } from './_publisher.ts';
 import type { BoardService } from './service.ts';
 import { addStreamApi } from './stream-api.ts';
-import { BoardStream, type Speed } from './stream.ts';
+import { BoardStream } from './stream.ts';
+import type { Speed } from './views.ts';
 import { addStudio, loadStudio, type StudioFiles } from './_studio-files.ts';
 
 /** Options of a server. Only `boards` is needed. */

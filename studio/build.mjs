@@ -1,0 +1,41 @@
+// Bundles the studio: one page, one script, one style sheet. `bundleStudio` keeps them in memory (a clone), `buildStudio` writes them (a package).
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** The studio's files, ready to be served. */
+export async function bundleStudio() {
+  const { build } = await import('esbuild');
+  const result = await build({
+    absWorkingDir: here,
+    entryPoints: { studio: 'src/main.tsx' },
+    outdir: join(here, 'out'),
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'esm',
+    target: ['es2022'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    tsconfig: join(here, 'tsconfig.json'),
+    legalComments: 'none',
+    logLevel: 'silent',
+  });
+  const bundled = result.outputFiles.map((file) => ({ name: basename(file.path), contents: file.contents }));
+  const copied = await Promise.all(
+    ['index.html', 'icon.svg'].map(async (name) => ({ name, contents: await readFile(join(here, name)) })),
+  );
+  return [...copied, ...bundled];
+}
+
+/** Writes the studio's files to `outDir`. */
+export async function buildStudio(outDir) {
+  await mkdir(outDir, { recursive: true });
+  for (const { name, contents } of await bundleStudio()) await writeFile(join(outDir, name), contents);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildStudio(process.argv[2] ?? join(here, '..', 'dist', 'studio'));
+}

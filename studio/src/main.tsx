@@ -1,0 +1,65 @@
+// The studio's frame: header with the stream's controls, the page of the current path, notices, and a voice for screen readers.
+import './styles/tokens.css';
+import './styles/frame.css';
+import './styles/board.css';
+import './styles/panels.css';
+import { render, type JSX } from 'preact';
+import { Ask } from './ask.tsx';
+import { Controls } from './controls.tsx';
+import { EventPage } from './event-page.tsx';
+import { startLive } from './live.ts';
+import { LivePage } from './live-page.tsx';
+import { route } from './router.ts';
+import { notice, spoken } from './state.ts';
+
+function Studio(): JSX.Element {
+  const at = route.value;
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the board
+      </a>
+      <header class="top">
+        <a class="brand" href="/" aria-label="Cairn: to the boards">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <ellipse cx="16" cy="26" rx="13" ry="4.6" />
+            <ellipse cx="16.4" cy="16.6" rx="9.6" ry="4.1" />
+            <ellipse cx="15.8" cy="8" rx="5.8" ry="3.7" />
+          </svg>
+          <span>Cairn</span>
+        </a>
+        <Controls />
+        <Ask />
+      </header>
+      <Notices />
+      <main id="main" tabIndex={-1}>
+        {at.page === 'live' ? <LivePage /> : <EventPage id={at.id} />}
+      </main>
+      <p class="visually-hidden" aria-live="polite">
+        {spoken}
+      </p>
+    </>
+  );
+}
+
+function Notices(): JSX.Element {
+  const now = notice.value;
+  return (
+    <div class="notices" role={now?.kind === 'error' ? 'alert' : 'status'}>
+      {now && (
+        <div class={`notice is-${now.kind}`}>
+          <p>
+            <b>{now.text}</b> {now.hint}
+          </p>
+          <button type="button" class="plain" onClick={() => (notice.value = null)}>
+            Close
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+const app = document.getElementById('app');
+if (app) render(<Studio />, app);
+startLive();
