@@ -26,3 +26,15 @@ export {
   toBytes,
   truncate,
 } from './stored.ts';
+export { type Readable } from './observe.ts';
+export { type Solution } from './solution.ts';
+export {
+  decode,
+  type Decoded,
+  type DecodedGroup,
+  type PlainDecoded,
+  unroll,
+  type Unrolled,
+  type UnrolledObject,
+  type UnrollOptions,
+} from './unroll.ts';

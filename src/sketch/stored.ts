@@ -131,13 +131,10 @@ function permutationOf(spec: SketchSpec, order: number): Uint32Array {
   return new Rng(`erase:${order}`).permutation(spec.dim);
 }
 
-/**
- * Keeps only the first `dims` numbers, a multiple of 64 (or of 32 below 64): everything can still be read, with larger
- * errors.
- */
+/** Keeps only the first `dims` numbers, a multiple of 32: everything can still be read, with larger errors. */
 export function truncate(stored: StoredSketch, dims: number): StoredSketch {
-  if (!Number.isInteger(dims) || dims < 32 || dims % (dims < 64 ? 32 : 64) !== 0 || dims > stored.kept) {
-    throw new CairnError('sketch_kept', `Expected a multiple of 64 up to ${stored.kept} numbers, got ${dims}.`, {
+  if (!Number.isInteger(dims) || dims < 32 || dims % 32 !== 0 || dims > stored.kept) {
+    throw new CairnError('sketch_kept', `Expected a multiple of 32 up to ${stored.kept} numbers, got ${dims}.`, {
       hint: 'Erasure goes one way: keep fewer numbers than now.',
     });
   }

@@ -3,3 +3,5 @@ export { cholesky, choleskySolve, logDet, solveLowerInPlace, solveLowerTranspose
 export { det, inverse, lu, luSolve, solve, type Lu } from './lu.ts';
 export { identity, LinalgError, matrix, transpose, type Matrix } from './matrix.ts';
 export { qr, type Qr } from './qr.ts';
+export { eigSym, type EigSym } from './eig-sym.ts';
+export { gram, matmul, matmulTransposed } from './matmul.ts';
