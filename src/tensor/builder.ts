@@ -280,9 +280,10 @@ export class Builder {
     return this.#tensors(this.#add(node, key, op));
   }
 
-  /** A number that no other call of this builder returns, for nodes that must not be merged. */
-  unique(): number {
-    return ++this.#unique;
+  /** The outputs of the node that `apply` would return, if it exists already. */
+  find(op: string, inputs: readonly Tensor[], attrs: Attrs): Tensor[] | undefined {
+    const node = this.#byKey.get(nodeKey(op, inputs, attrs));
+    return node && this.#tensors(node);
   }
 
   /** Registers the gradient of a custom op; the number is its `id` attribute. */

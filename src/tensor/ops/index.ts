@@ -1,9 +1,69 @@
-// Ops and composites as functions of tensors.
-export * from './activation.ts';
-export * from './elementwise.ts';
-export * from './indexing.ts';
-export * from './matmul.ts';
-export * from './norm.ts';
-export * from './reduce.ts';
-export * from './reshape.ts';
-export * from './tape.ts';
+// Ops and composites as functions of tensors. Op records are reached through `table.ts`.
+export { gelu, logSigmoid, relu, silu, softplus } from './activation.ts';
+export { alibi, attention, causalMask, rope, type AttentionOptions, type RopeOptions } from './attention.ts';
+export { full, iota, maskAfter, oneHot, onesLike, tril, zerosLike } from './constants.ts';
+export { conv, convTranspose, type ConvOptions, type ConvTransposeOptions } from './conv.ts';
+export { einsum } from './einsum.ts';
+export {
+  abs,
+  add,
+  and,
+  cast,
+  cos,
+  div,
+  eq,
+  exp,
+  floor,
+  ge,
+  gt,
+  le,
+  log,
+  lt,
+  max,
+  min,
+  mod,
+  mul,
+  neg,
+  not,
+  or,
+  pow,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  sub,
+  tanh,
+  unbroadcast,
+  where,
+} from './elementwise.ts';
+export { erf, geluExact } from './erf.ts';
+export { argmax, gather, gatherElements, scatterAdd, scatterElementsAdd, sort, topk } from './indexing.ts';
+export {
+  binaryCrossEntropy,
+  crossEntropy,
+  log1mExp,
+  logCumSumExp,
+  logSoftmax,
+  logSumExp,
+  type CrossEntropyOptions,
+} from './loss.ts';
+export { linear, matmul, type MatmulOptions } from './matmul.ts';
+export { layerNorm, rmsNorm, softmax } from './norm.ts';
+export { avgPool, globalAvgPool, maxPool, type PoolOptions } from './pool.ts';
+export { amax, cumsum, mean, sum } from './reduce.ts';
+export {
+  concat,
+  expand,
+  flip,
+  pad,
+  reshape,
+  slice,
+  sliceAxis,
+  split,
+  squeeze,
+  stack,
+  swapAxes,
+  transpose,
+  unsqueeze,
+} from './reshape.ts';
+export { customGradient, stopGradient, straightThrough } from './tape.ts';

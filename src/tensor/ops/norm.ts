@@ -16,9 +16,10 @@ export const softmaxOp: OpRecord = {
     return [inputs[0]!];
   },
   vjp(c) {
-    const y = c.outputs[0]!;
-    const gy = c.cotangents[0]!.mul(y);
-    return [gy.sub(y.mul(gy.sum(c.attrs['axis'] as number, true)))];
+    const [y, g] = [c.outputs[0]!, c.cotangents[0]!];
+    const axis = c.attrs['axis'] as number;
+    const total = (axis === y.rank - 1 ? attentionRowSum(y, g) : undefined) ?? g.mul(y).sum(axis, true);
+    return [y.mul(g.sub(total))];
   },
   reference([x], attrs, [y]) {
     const { outer, length, inner } = around(x!.shape, attrs['axis'] as number);
@@ -43,6 +44,20 @@ export const softmaxOp: OpRecord = {
       return { inputs: [{ shape, low: -3, high: 3 }], attrs: { axis: rng.integer(shape.length) } };
     }),
 };
+
+/**
+ * `sum(g * y)` over the last axis for attention, where y is used as `O = y v` and therefore g = alpha dO v^T: equal to
+ * `alpha sum(dO * O)`, which is a sum over the value dimension instead of the keys (Dao et al. 2022, section 3.1).
+ */
+function attentionRowSum(y: Tensor, g: Tensor): Tensor | undefined {
+  const b = y.builder;
+  const node = b.nodes()[g.port.node]!;
+  if (node.op !== 'matmul' || node.attrs['transA'] === true || node.attrs['transB'] !== true) return undefined;
+  const [dO, v] = node.inputs.map((p) => b.at(p)) as [Tensor, Tensor];
+  const attrs = { transA: false, transB: false, alpha: node.attrs['alpha']! };
+  const o = b.find('matmul', [y, v], attrs)?.[0];
+  return o && sameShape(o.shape, dO.shape) ? dO.mul(o).sum(-1, true) : undefined;
+}
 
 const epsOf = (attrs: Attrs): number => attrs['eps'] as number;
 const statShape = (x: TensorType): number[] => [...x.shape.slice(0, -1), 1];

@@ -2,11 +2,14 @@
 import { CairnError } from '../../errors.ts';
 import type { OpRecord } from '../op.ts';
 import { geluOp } from './activation.ts';
+import { ropeOp } from './attention.ts';
 import { convOp, convTransposeOp } from './conv.ts';
 import * as element from './elementwise.ts';
+import { erfOp } from './erf.ts';
 import * as indexing from './indexing.ts';
 import { matmulOp } from './matmul.ts';
 import { layerNormOp, rmsNormOp, softmaxOp } from './norm.ts';
+import { maxPoolOp } from './pool.ts';
 import { amaxOp, cumsumOp, sumOp } from './reduce.ts';
 import { concatOp, expandOp, padOp, reshapeOp, sliceOp, transposeOp } from './reshape.ts';
 import { customGradientOp, stopGradientOp } from './tape.ts';
@@ -57,6 +60,9 @@ const records: readonly OpRecord[] = [
   layerNormOp,
   rmsNormOp,
   geluOp,
+  erfOp,
+  ropeOp,
+  maxPoolOp,
   convOp,
   convTransposeOp,
   stopGradientOp,

@@ -1,0 +1,131 @@
+// Pooling over one or two spatial axes, channels first. maxPool is an op that keeps the winners' positions, so its
+// gradient is one scatter; avgPool is a composite.
+import { CairnError } from '../../errors.ts';
+import type { Attrs, TensorType } from '../graph.ts';
+import type { OpRecord } from '../op.ts';
+import { shapeText, sizeOf } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+import { applyAll, checkDtypes } from './_apply.ts';
+import { scatterElementsAdd } from './indexing.ts';
+
+export interface PoolOptions {
+  /** Length of the window per spatial axis, or one for all. */
+  readonly window: number | readonly number[];
+  /** Default: the window. */
+  readonly stride?: number | readonly number[];
+}
+
+const list = (attrs: Attrs, name: string): readonly number[] => attrs[name] as readonly number[];
+
+function pooledShape(x: TensorType, attrs: Attrs): number[] {
+  const [window, stride] = [list(attrs, 'window'), list(attrs, 'stride')];
+  const spatial = x.shape.slice(2);
+  const bad =
+    window.length !== spatial.length || spatial.some((n, i) => window[i]! > n || window[i]! < 1 || stride[i]! < 1);
+  if (x.shape.length < 3 || x.shape.length > 4 || bad) {
+    throw new CairnError(
+      'shape_mismatch',
+      `Expected [batch, channels, ...] with one or two spatial axes no shorter than the window [${window.join(',')}], got ${shapeText(x.shape)}.`,
+    );
+  }
+  return [...x.shape.slice(0, 2), ...spatial.map((n, i) => Math.floor((n - window[i]!) / stride[i]!) + 1)];
+}
+
+/** Outputs: the largest value of each window and its flat index in x (i32); the first on ties. */
+export const maxPoolOp: OpRecord = {
+  name: 'maxPool',
+  infer(inputs, attrs) {
+    checkDtypes(inputs, ['f32', 'f64']);
+    const shape = pooledShape(inputs[0]!, attrs);
+    return [
+      { shape, dtype: inputs[0]!.dtype },
+      { shape, dtype: 'i32' },
+    ];
+  },
+  vjp(c) {
+    const [x, g, indices] = [c.inputs[0]!, c.cotangents[0], c.outputs[1]!];
+    if (!g) return [];
+    const flat = x.builder.constant(0, [], x.dtype).expand([sizeOf(x.shape)]);
+    return [scatterElementsAdd(flat, indices.reshape([-1]), g.reshape([-1]), 0).reshape(x.shape)];
+  },
+  reference([x], attrs, [y, indices]) {
+    const [h, w] = x!.shape.length === 3 ? [1, x!.shape[2]!] : [x!.shape[2]!, x!.shape[3]!];
+    const [oh, ow] = x!.shape.length === 3 ? [1, y!.shape[2]!] : [y!.shape[2]!, y!.shape[3]!];
+    const [kh, kw] = [list(attrs, 'window').at(-2) ?? 1, list(attrs, 'window').at(-1)!];
+    const [sh, sw] = [list(attrs, 'stride').at(-2) ?? 1, list(attrs, 'stride').at(-1)!];
+    for (let to = 0; to < y!.data.length; to++) {
+      const plane = Math.floor(to / (oh * ow)) * h * w;
+      const [top, left] = [(Math.floor(to / ow) % oh) * sh, (to % ow) * sw];
+      let best = plane + top * w + left;
+      for (let i = 0; i < kh; i++) {
+        for (let j = 0; j < kw; j++) {
+          const at = plane + (top + i) * w + left + j;
+          if (x!.data[at]! > x!.data[best]!) best = at;
+        }
+      }
+      y!.data[to] = x!.data[best]!;
+      indices!.data[to] = best;
+    }
+  },
+  onnx(emit, node) {
+    const attrs = { kernel_shape: list(node.attrs, 'window'), strides: list(node.attrs, 'stride') };
+    const wanted = emit.used(node, 1);
+    const [y, wide] = emit.node('MaxPool', [emit.name(node.inputs[0]!)], attrs, wanted ? 2 : 1);
+    emit.bind(node, [y!, wanted ? emit.node('Cast', [wide!], { to: 6 })[0]! : '']);
+  },
+  flops: (_inputs, [y], attrs) => sizeOf(y!.shape) * sizeOf(list(attrs, 'window')),
+  samples: (rng) =>
+    Array.from({ length: 4 }, (_, i) => {
+      const spatial = Array.from({ length: 1 + (i % 2) }, () => 3 + rng.integer(3));
+      const shape = [1 + rng.integer(2), 1 + rng.integer(2), ...spatial];
+      const data = Array.from(rng.permutation(sizeOf(shape)), (v) => v / 8);
+      return {
+        inputs: [{ shape, data }],
+        attrs: { window: spatial.map(() => 2), stride: spatial.map(() => 1 + rng.integer(2)) },
+      };
+    }),
+};
+
+function perAxis(x: Tensor, options: PoolOptions): { window: number[]; stride: number[] } {
+  const axes = x.rank - 2;
+  const each = (v: number | readonly number[]): number[] =>
+    typeof v === 'number' ? Array.from({ length: axes }, () => v) : [...v];
+  return { window: each(options.window), stride: each(options.stride ?? options.window) };
+}
+
+/** Largest value of each window. x `[batch, channels, length]` or `[batch, channels, height, width]`. */
+export function maxPool(x: Tensor, options: PoolOptions): Tensor {
+  return applyAll(maxPoolOp, [x], perAxis(x, options))[0]!;
+}
+
+/** Mean of each window; windows must tile the axes or step by `stride`. */
+export function avgPool(x: Tensor, options: PoolOptions): Tensor {
+  const { window, stride } = perAxis(x, options);
+  const shape = pooledShape(x, { window, stride });
+  const tiles = window.every((k, i) => k === stride[i] && x.shape[i + 2]! % k === 0);
+  if (tiles) {
+    const open = x.reshape([...x.shape.slice(0, 2), ...window.flatMap((k, i) => [shape[i + 2]!, k])]);
+    return open.mean(window.map((_, i) => 3 + 2 * i));
+  }
+  const taps = offsetsOf(window).map((at) =>
+    x.slice(
+      [0, 0, ...at],
+      [...x.shape.slice(0, 2), ...at.map((o, i) => o + (shape[i + 2]! - 1) * stride[i]! + 1)],
+      [1, 1, ...stride],
+    ),
+  );
+  return taps.reduce((total, t) => total.add(t)).mul(1 / taps.length);
+}
+
+/** All positions inside a window. */
+function offsetsOf(window: readonly number[]): number[][] {
+  return window.reduce<number[][]>(
+    (all, k) => all.flatMap((at) => Array.from({ length: k }, (_, i) => [...at, i])),
+    [[]],
+  );
+}
+
+/** Mean over all spatial axes: `[batch, channels, ...] -> [batch, channels]`. */
+export function globalAvgPool(x: Tensor): Tensor {
+  return x.mean(x.shape.slice(2).map((_, i) => i + 2));
+}
