@@ -75,6 +75,14 @@ function normaliseRow(data: Float64Array, row: number, length: number): void {
   for (let i = 0; i < length; i++) data[row * length + i] = data[row * length + i]! * scale;
 }
 
+/**
+ * Misfit that pure rounding stays below for the given degrees of freedom: nine standard errors, because clipped 4-bit
+ * codes have heavy tails. A wrong class leaves several times the rounding error.
+ */
+export function misfitLimit(freedom: number): number {
+  return 1 + 9 / Math.sqrt(2 * Math.max(1, freedom));
+}
+
 /** What recovery returns. */
 export interface GroupEstimate {
   /** Probability of every class, groups one after the other. */
@@ -83,6 +91,8 @@ export interface GroupEstimate {
   readonly chosen: Int32Array;
   /** Root mean square of what the choice leaves unexplained, in units of the noise. */
   readonly misfit: number;
+  /** The choice explains the numbers, and hardly any other choice could. */
+  readonly settled: boolean;
   readonly iterations: number;
 }
 
@@ -104,7 +114,7 @@ export function recoverGroups(system: GroupSystem, y: Float64Array, noise: numbe
   const residual = new Float64Array(rank);
   const step = new Float64Array(size);
   const chosen = new Int32Array(unknowns.groups.length).fill(-1);
-  const limit = 1 + 6 / Math.sqrt(2 * rank);
+  const limit = misfitLimit(rank);
   let misfit = Infinity;
   let iterations = 0;
   let last = Infinity;
@@ -142,9 +152,35 @@ export function recoverGroups(system: GroupSystem, y: Float64Array, noise: numbe
     if (variance < 1e-9 || (iterations > 8 && Math.abs(variance - last) < 1e-6 * last)) break;
     last = variance;
   }
-  if (misfit > limit) misfit = polish(system, target, chosen) / noise;
-  if (misfit <= limit) conditional(system, target, chosen, noise, posterior);
-  return { posterior, chosen, misfit, iterations };
+  if (misfit > limit && canSettle(system, noise, 1)) {
+    // Kept only when it explains everything: short of that it fits the noise and is worse than the marginals.
+    const repaired = Int32Array.from(chosen);
+    const after = polish(system, target, repaired) / noise;
+    if (after <= limit) {
+      chosen.set(repaired);
+      misfit = after;
+    }
+  }
+  const settled = misfit <= limit && canSettle(system, noise, Math.max(0.8, misfit));
+  if (settled) conditional(system, target, chosen, noise, posterior);
+  return { posterior, chosen, misfit, settled, iterations };
+}
+
+/**
+ * Whether agreement with the numbers proves a choice: the expected count of other choices that would agree as well,
+ * exp(entropy) times the share of the prior's spread within `misfit` times the noise, is below e^-7.
+ */
+function canSettle({ unknowns, spectrum, rank }: GroupSystem, noise: number, misfit: number): boolean {
+  let entropy = 0;
+  let variance = 0;
+  for (const g of unknowns.groups) {
+    for (let c = 0; c < g.size; c++) entropy -= g.prior[c]! * g.logPrior[c]!;
+    variance += 1 - g.prior.reduce((s, p) => s + p * p, 0);
+  }
+  variance /= Math.max(1, unknowns.groupSize);
+  let log = entropy + rank * (0.5 + Math.log(misfit));
+  for (const lambda of spectrum) log -= 0.5 * Math.log1p((lambda * variance) / (noise * noise));
+  return log < -7;
 }
 
 interface State {

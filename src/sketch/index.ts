@@ -38,3 +38,13 @@ export {
   type UnrolledObject,
   type UnrollOptions,
 } from './unroll.ts';
+export {
+  expectedError,
+  expectedGroups,
+  type ExpectedGroups,
+  type ExpectGroupsOptions,
+  type ExpectOptions,
+} from './expected.ts';
+export { add, DEFAULT_STEP, emptySum, exportSum, type IntegerSketch, meanOf, subtract, toInteger } from './integer.ts';
+export { similarity, type SimilarityOptions } from './similarity.ts';
+export { type ModuleStats, plainCoefficient, plainStats, type PlainStatsOptions, stats } from './statistics.ts';

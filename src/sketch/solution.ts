@@ -4,7 +4,14 @@ import { amplitudes } from './amplitudes.ts';
 import { compiledBytes, compiledContent, meanAttributes } from './compiled.ts';
 import { conjugateGradient } from './_conjugate-gradient.ts';
 import { type LeastSquares, leastSquares, leastSquaresBytes, residualOf, solveLeastSquares } from './_least-squares.ts';
-import { type GroupEstimate, type GroupSystem, groupSystem, groupSystemBytes, recoverGroups } from './_recovery.ts';
+import {
+  type GroupEstimate,
+  type GroupSystem,
+  groupSystem,
+  groupSystemBytes,
+  misfitLimit,
+  recoverGroups,
+} from './_recovery.ts';
 import { groupRows, plainRows, type Unknowns, unknownsOf } from './_unknowns.ts';
 import { head, type Observation, padded } from './observe.ts';
 import { applyAdjoint } from './operator.ts';
@@ -22,6 +29,8 @@ export interface Solution {
   readonly misfit: number;
   /** Whether the unexplained part is no larger than the rounding error allows. */
   readonly consistent: boolean;
+  /** The kept numbers leave no doubt about the classes; true when there are none. */
+  readonly settled: boolean;
   /** Class probabilities of all groups, with `groups` only. */
   readonly posterior: Float64Array | undefined;
   readonly chosen: Int32Array | undefined;
@@ -55,11 +64,6 @@ function noiseFloor(observation: Observation): number {
   return Math.max(observation.noise, 1e-9 * Math.sqrt(power / Math.max(1, observation.kept)), 1e-300);
 }
 
-/** Misfit that pure rounding stays below, for the given degrees of freedom. */
-export function misfitLimit(freedom: number): number {
-  return 1 + 6 / Math.sqrt(2 * Math.max(1, freedom));
-}
-
 /** x̂ = μ + (d/d')/a² · Aᵀ y for every column: needs no inversion, has cross-talk. */
 export function matchedSolution(sketcher: Sketcher, observation: Observation, structure: Structure): Solution {
   const { dim, signatures } = sketcher.spec;
@@ -80,7 +84,16 @@ export function matchedSolution(sketcher: Sketcher, observation: Observation, st
     for (let j = 0; j < columnsOf(o); j++) x[offset + j] = x[offset + j]! + (ratio * back[offset + j]!) / (a * a);
     err[i] = Math.sqrt(energy) / (a * Math.sqrt(observation.kept));
   });
-  return { how: 'matched', x, err, misfit: NaN, consistent: true, posterior: undefined, chosen: undefined };
+  return {
+    how: 'matched',
+    x,
+    err,
+    misfit: NaN,
+    consistent: true,
+    settled: true,
+    posterior: undefined,
+    chosen: undefined,
+  };
 }
 
 /** Least squares over all unknowns; falls back to `matched` with err = Infinity when there are too few numbers. */
@@ -104,7 +117,7 @@ export function leastSquaresSolution(sketcher: Sketcher, observation: Observatio
   const scale = observation.noise > 0 ? observation.noise : noise;
   const err = errorsOf(structure, parts, ls.spread, scale);
   const consistent = misfit <= misfitLimit(freedom);
-  return { how: 'solve', x, err, misfit, consistent, posterior: undefined, chosen: undefined };
+  return { how: 'solve', x, err, misfit, consistent, settled: true, posterior: undefined, chosen: undefined };
 }
 
 function iterativeSolution(
@@ -133,7 +146,7 @@ function iterativeSolution(
   const misfit = (residual * Math.sqrt(observation.kept / freedom)) / noise;
   const consistent = misfit <= misfitLimit(freedom);
   const shifted = x.map((v, j) => v + mean[j]!);
-  return { how: 'solve', x: shifted, err, misfit, consistent, posterior: undefined, chosen: undefined };
+  return { how: 'solve', x: shifted, err, misfit, consistent, settled: true, posterior: undefined, chosen: undefined };
 }
 
 /** The factor of a structure for a set of kept numbers, cached: of all unknowns, or of those outside groups. */
@@ -209,7 +222,7 @@ export function groupSolution(sketcher: Sketcher, observation: Observation, stru
     const system = groupSystemOf(sketcher, structure, part);
     const estimate = recoverGroups(system, part.y, noise);
     const solution = fitRest(sketcher, observation, structure, parts, estimate, noise);
-    if (solution.consistent || rows === observation.kept) return solution;
+    if ((solution.consistent && solution.settled) || rows === observation.kept) return solution;
     rows = Math.min(observation.kept, rows * 2);
   }
 }
@@ -237,19 +250,43 @@ function fitRest(
     const ls = factorOf(sketcher, structure, observation, 'plain');
     const u = solveLeastSquares(ls, rest);
     unexplained = residualOf(ls, rest, u);
+    const { settled } = estimate;
     parts.plain.forEach((column, k) => {
-      x[column] = u[k]!;
+      x[column] = settled ? u[k]! : Math.min(1, Math.max(0, u[k]!));
     });
-    // What wrong classes leave behind is noise for the fit, so it widens the error.
-    const level = Math.max(noise, Math.sqrt(dot(unexplained, unexplained) / freedom));
+    const level = settled ? noise : Math.hypot(noise, doubt(sketcher, structure, parts, estimate));
     err.set(errorsOf(structure, { ...parts, groups: [], groupSize: 0 }, ls.spread, level));
+    if (!settled) err.forEach((e, i) => (err[i] = Math.min(1, e)));
   } else if (parts.plain.length > 0) {
     reason = `more unknowns than kept numbers (${parts.plain.length} unknowns, ${observation.kept} numbers)`;
     for (const column of parts.plain) err[ownerOf(structure, column)] = Infinity;
   }
   const misfit = Math.sqrt(dot(unexplained, unexplained) / freedom) / noise;
   const consistent = misfit <= misfitLimit(freedom);
-  return { how: 'groups', x, err, misfit, consistent, posterior: estimate.posterior, chosen: estimate.chosen, reason };
+  return {
+    how: 'groups',
+    x,
+    err,
+    misfit,
+    consistent,
+    settled: estimate.settled,
+    posterior: estimate.posterior,
+    chosen: estimate.chosen,
+    reason,
+  };
+}
+
+/** rms per number of what wrong classes are expected to leave in the sketch: ‖A (e_true − e_chosen)‖² is about 2 a². */
+function doubt(sketcher: Sketcher, structure: Structure, parts: Unknowns, estimate: GroupEstimate): number {
+  const { column } = amplitudes(structure, sketcher.spec.signatures);
+  let power = 0;
+  let p = 0;
+  parts.groups.forEach((g, i) => {
+    const wrong = 1 - estimate.posterior[p + estimate.chosen[i]!]!;
+    power += 2 * wrong * (column[g.object]! * 2 ** -structure.objects[g.object]!.exponent) ** 2;
+    p += g.size;
+  });
+  return Math.sqrt(power / sketcher.spec.dim);
 }
 
 function ownerOf(structure: Structure, column: number): number {

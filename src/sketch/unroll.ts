@@ -85,7 +85,7 @@ export function unroll(sketch: Readable, structure: Structure, options: UnrollOp
   const outputs = structure.outputs.map((edge, k) => object(edge, `${k}`));
   const right = groups.length === 0 ? undefined : confidence.reduce((s, c) => s + c.confidence, 0) / groups.length;
   const { how, misfit, consistent, reason } = solution;
-  const guessing = groups.length > 0 && how === 'groups' && !consistent;
+  const guessing = groups.length > 0 && how === 'groups' && !(consistent && solution.settled);
   return {
     outputs,
     how,
@@ -98,7 +98,8 @@ export function unroll(sketch: Readable, structure: Structure, options: UnrollOp
 }
 
 function whyNot(solution: Solution, guessing: boolean): string | undefined {
-  if (solution.consistent) return undefined;
+  if (solution.consistent && !guessing) return undefined;
+  if (solution.consistent) return 'too few numbers are left to settle the classes: they are guesses';
   const misfit = solution.misfit.toPrecision(3);
   return guessing
     ? `the classes explain the kept numbers only to ${misfit} times the rounding error: they are guesses`
