@@ -11,6 +11,8 @@ export type { CustomBackward, ParamOptions, Patch, ProgramOptions } from './buil
 export { Tensor } from './tensor.ts';
 export * from './grad.ts';
 export { createReferenceExecutor, graphStats, interpret, type ReferenceOptions } from './reference.ts';
+export { checkGradients, type GradientCheckOptions, type GradientReport } from './check.ts';
+export { conformanceCases, type ConformanceCase, type ConformanceOptions } from './conformance.ts';
 export { checkpoint } from './checkpoint.ts';
 export { opRecord, opTable } from './ops/table.ts';
 // Named one by one: `matmul` and `transpose` are the graph ops; those of linalg/ are reached as `linalg.matmul`.

@@ -8,6 +8,7 @@ import { sameShape, shapeText, sizeOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { apply, checkDtypes, floats } from './_apply.ts';
 import { iota } from './constants.ts';
+import { unbroadcast } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 import { softmax } from './norm.ts';
 
@@ -74,8 +75,19 @@ export const ropeOp: OpRecord = {
     }
     return [x];
   },
-  // A rotation back; the angles come from integer positions and have no gradient.
-  vjp: (c) => [apply(ropeOp, [c.cotangents[0]!, c.inputs[1]!, c.inputs[2]!.neg()])],
+  vjp(c) {
+    const [x, cos, sin] = c.inputs as [Tensor, Tensor, Tensor];
+    const g = c.cotangents[0]!;
+    const halves = (t: Tensor): [Tensor, Tensor] => [t.sliceAxis(-1, 0, cos.shape[1]!), t.sliceAxis(-1, cos.shape[1]!)];
+    const angle = (combine: (a: Tensor, b: Tensor, ga: Tensor, gb: Tensor) => Tensor): Tensor =>
+      unbroadcast(combine(...halves(x), ...halves(g)), cos);
+    return [
+      // Rotating back is the gradient of rotating.
+      c.needs(0) ? apply(ropeOp, [g, cos, sin.neg()]) : undefined,
+      c.needs(1) ? angle((a, b, ga, gb) => ga.mul(a).add(gb.mul(b))) : undefined,
+      c.needs(2) ? angle((a, b, ga, gb) => gb.mul(a).sub(ga.mul(b))) : undefined,
+    ];
+  },
   reference([x, c, s], _attrs, [y]) {
     const [length, dim] = x!.shape.slice(-2) as [number, number];
     const h = dim / 2;
