@@ -1,0 +1,121 @@
+// Posting lists in SQLite: one row per key and group of 16,384 events, folded in from the pending rows in batches; rows that
+// were read stay in a bounded cache.
+import type Database from 'libsql';
+import { decodePostings, encodePostings } from './postings.ts';
+
+/** Events per posting row. */
+export const GROUP = 16_384;
+const CACHED_POSTINGS = 8 << 20;
+
+/** The folded part of the posting lists. Pending events are the store's. */
+export class PostingTable {
+  readonly #get: Database.Statement;
+  readonly #put: Database.Statement;
+  readonly #drop: Database.Statement;
+  readonly #group: Database.Statement;
+  readonly #any: Database.Statement;
+  readonly #groupAfter: Database.Statement;
+  #groups: number[];
+  #cache = new Map<number, Map<number, Uint32Array>>(); // group, key: local numbers
+  #cached = 0;
+
+  constructor(db: Database.Database) {
+    this.#get = db.prepare('SELECT ords FROM posting WHERE grp = ? AND key = ?').raw();
+    this.#put = db.prepare('INSERT INTO posting VALUES (?, ?, ?) ON CONFLICT (grp, key) DO UPDATE SET ords = excluded.ords');
+    this.#drop = db.prepare('DELETE FROM posting WHERE grp = ? AND key = ?');
+    this.#group = db.prepare('SELECT key, ords FROM posting WHERE grp = ?').raw();
+    this.#any = db.prepare('SELECT 1 FROM posting WHERE grp = ? AND key = ?').raw();
+    this.#groupAfter = db.prepare('SELECT min(grp) FROM posting WHERE grp > ?').raw();
+    this.#groups = this.#readGroups();
+  }
+
+  /** Reads again what a rolled back transaction may have changed. */
+  reload(): void {
+    this.clearCache();
+    this.#groups = this.#readGroups();
+  }
+
+  #readGroups(): number[] {
+    const groups: number[] = [];
+    for (let last = -1; ; ) {
+      const [next] = this.#groupAfter.get([last]) as [number | null];
+      if (next === null) return groups;
+      groups.push((last = next));
+    }
+  }
+
+  /** References with a key, rising. */
+  list(key: number): Uint32Array {
+    const parts = this.#groups.map((group) => this.#part(group, key));
+    if (parts.length === 0) return new Uint32Array(0);
+    const out = new Uint32Array(parts.reduce((n, part) => n + part.length, 0));
+    let at = 0;
+    parts.forEach((part, g) => {
+      const base = this.#groups[g]! * GROUP;
+      for (let i = 0; i < part.length; i++) out[at++] = base + part[i]!;
+    });
+    return out;
+  }
+
+  has(key: number): boolean {
+    return this.#groups.some((group) => this.#any.get([group, key]) !== undefined);
+  }
+
+  /** Appends rising references of one key; call inside a transaction. */
+  append(key: number, refs: readonly number[]): void {
+    for (let i = 0; i < refs.length; ) {
+      const group = Math.floor(refs[i]! / GROUP);
+      const local = Array.from(this.#part(group, key));
+      for (; i < refs.length && Math.floor(refs[i]! / GROUP) === group; i++) local.push(refs[i]! % GROUP);
+      this.#put.run([group, key, encodePostings(local, GROUP)]);
+      this.#forgetPart(group, key);
+      if (!this.#groups.includes(group)) this.#groups = [...this.#groups, group].sort((a, b) => a - b);
+    }
+  }
+
+  /** Takes a reference out of every list; returns the keys it was in. Call inside a transaction. */
+  remove(ref: number): number[] {
+    const group = Math.floor(ref / GROUP);
+    const local = ref % GROUP;
+    const keys: number[] = [];
+    for (const row of this.#group.all([group])) {
+      const [key, ords] = row as [number, Uint8Array];
+      const list = decodePostings(ords, GROUP);
+      const rest = list.filter((v) => v !== local);
+      if (rest.length === list.length) continue;
+      keys.push(key);
+      if (rest.length === 0) this.#drop.run([group, key]);
+      else this.#put.run([group, key, encodePostings(rest, GROUP)]);
+    }
+    this.clearCache();
+    return keys;
+  }
+
+  clearCache(): void {
+    this.#cache.clear();
+    this.#cached = 0;
+  }
+
+  #part(group: number, key: number): Uint32Array {
+    let rows = this.#cache.get(group);
+    const known = rows?.get(key);
+    if (known !== undefined) return known;
+    const row = this.#get.get([group, key]) as [Uint8Array] | undefined;
+    const part = row === undefined ? new Uint32Array(0) : decodePostings(row[0], GROUP);
+    if (this.#cached > CACHED_POSTINGS) {
+      this.clearCache();
+      rows = undefined;
+    }
+    if (rows === undefined) this.#cache.set(group, (rows = new Map()));
+    rows.set(key, part);
+    this.#cached += part.length + 16;
+    return part;
+  }
+
+  #forgetPart(group: number, key: number): void {
+    const part = this.#cache.get(group)?.get(key);
+    if (part === undefined) return;
+    this.#cached -= part.length + 16;
+    this.#cache.get(group)?.delete(key);
+  }
+}

@@ -1,0 +1,147 @@
+// The event and sketch rows of the SQLite store: checksums, same-size replacement, and dictionaries of repeated texts.
+import type Database from 'libsql';
+import { crc32 } from './_hash.ts';
+import { isSealed, seal } from './_segments.ts';
+
+/** Columns of one event row as they stand in the table. */
+export interface EventColumns {
+  readonly id: Uint8Array;
+  readonly structure: number;
+  readonly task: number;
+  readonly source: number;
+  readonly at: number;
+  readonly n: number;
+  readonly provenance: Uint8Array;
+  readonly meta: Uint8Array;
+}
+
+/** CRC-32 over all columns but the row number. */
+export function checksumOf(row: EventColumns): number {
+  const numbers = Float64Array.of(row.structure, row.task, row.source, row.at, row.n, row.provenance.length);
+  let crc = crc32(row.id);
+  crc = crc32(new Uint8Array(numbers.buffer), crc);
+  crc = crc32(row.provenance, crc);
+  return crc32(row.meta, crc);
+}
+
+/**
+ * A sketch as it is stored: length, bytes, checksum, and zeros up to `size`. A shortened sketch keeps the size of its row, so
+ * that SQLite overwrites it in place and no copy of it stays behind on a page.
+ */
+export function packSketch(sketch: Uint8Array, size = 0): Uint8Array {
+  const out = new Uint8Array(Math.max(size, sketch.length + 8));
+  new DataView(out.buffer).setUint32(0, sketch.length, true);
+  out.set(sketch, 4);
+  seal(out.subarray(0, sketch.length + 8));
+  return out;
+}
+
+/** The bytes that `packSketch` packed; undefined when they are damaged. */
+export function unpackSketch(row: Uint8Array): Uint8Array | undefined {
+  if (row.length < 8) return undefined;
+  const length = new DataView(row.buffer, row.byteOffset).getUint32(0, true);
+  if (length + 8 > row.length || !isSealed(row.subarray(0, length + 8))) return undefined;
+  return row.slice(4, 4 + length);
+}
+
+export type NameKind = 'task' | 'source' | 'module';
+const kinds: readonly NameKind[] = ['task', 'source', 'module'];
+
+/** Texts and structures that many events share, numbered, with a count of their users; gone with the last one. */
+export class Dictionary {
+  readonly #db: Database.Database;
+  #ofName = new Map<string, number>();
+  #names = new Map<number, string>();
+  #ofHash = new Map<string, number>();
+  #hashes = new Map<number, string>();
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+    this.load();
+  }
+
+  /** Reads the tables again, as after a rolled back transaction. */
+  load(): void {
+    this.#ofName.clear();
+    this.#names.clear();
+    this.#ofHash.clear();
+    this.#hashes.clear();
+    for (const row of this.#db.prepare('SELECT ord, kind, text FROM name').raw().all([])) {
+      const [ord, kind, text] = row as [number, number, string];
+      this.#setName(ord, kinds[kind] ?? 'task', text);
+    }
+    for (const row of this.#db.prepare('SELECT ord, hash FROM structure').raw().all([])) {
+      const [ord, hash] = row as [number, string];
+      this.#ofHash.set(hash, ord);
+      this.#hashes.set(ord, hash);
+    }
+  }
+
+  text(ord: number): string | undefined {
+    return this.#names.get(ord);
+  }
+
+  hash(ord: number): string | undefined {
+    return this.#hashes.get(ord);
+  }
+
+  get structures(): number {
+    return this.#hashes.size;
+  }
+
+  /** The number of a text, new if need be; `users` are added to its count. Call inside a transaction. */
+  name(kind: NameKind, text: string, users: number): number {
+    const code = kinds.indexOf(kind);
+    const known = this.#ofName.get(`${kind} ${text}`);
+    if (known !== undefined) {
+      if (users > 0) this.#db.prepare('UPDATE name SET n = n + ? WHERE ord = ?').run([users, known]);
+      return known;
+    }
+    const { lastInsertRowid } = this.#db.prepare('INSERT INTO name (kind, text, n) VALUES (?, ?, ?)').run([code, text, users]);
+    const ord = Number(lastInsertRowid);
+    this.#setName(ord, kind, text);
+    return ord;
+  }
+
+  structure(hash: string, bytes: Uint8Array, users: number): number {
+    const known = this.#ofHash.get(hash);
+    if (known !== undefined) {
+      this.#db.prepare('UPDATE structure SET n = n + ? WHERE ord = ?').run([users, known]);
+      return known;
+    }
+    const insert = this.#db.prepare('INSERT INTO structure (hash, n, bytes) VALUES (?, ?, ?)');
+    const ord = Number(insert.run([hash, users, bytes]).lastInsertRowid);
+    this.#ofHash.set(hash, ord);
+    this.#hashes.set(ord, hash);
+    return ord;
+  }
+
+  structureBytes(hash: string): Uint8Array | undefined {
+    const ord = this.#ofHash.get(hash);
+    if (ord === undefined) return undefined;
+    const row = this.#db.prepare('SELECT bytes FROM structure WHERE ord = ?').raw().get([ord]) as [Uint8Array] | undefined;
+    return row === undefined ? undefined : new Uint8Array(row[0]);
+  }
+
+  /** One user less of each; what nobody uses any more is deleted. Call inside a transaction. */
+  release(structure: number, names: readonly number[]): void {
+    const drop = (table: 'name' | 'structure', ord: number): boolean => {
+      this.#db.prepare(`UPDATE ${table} SET n = n - 1 WHERE ord = ?`).run([ord]);
+      return Number(this.#db.prepare(`DELETE FROM ${table} WHERE ord = ? AND n <= 0`).run([ord]).changes) > 0;
+    };
+    if (drop('structure', structure)) {
+      this.#ofHash.delete(this.#hashes.get(structure) ?? '');
+      this.#hashes.delete(structure);
+    }
+    for (const ord of names) {
+      if (!drop('name', ord)) continue;
+      for (const kind of kinds) this.#ofName.delete(`${kind} ${this.#names.get(ord) ?? ''}`);
+      this.#names.delete(ord);
+    }
+  }
+
+  #setName(ord: number, kind: NameKind, text: string): void {
+    this.#ofName.set(`${kind} ${text}`, ord);
+    this.#names.set(ord, text);
+  }
+}

@@ -1,0 +1,38 @@
+// The memory: remembers events as sketches, finds them by the whole and by components, and forgets them with a certificate.
+export {
+  type EventId,
+  type EventRecord,
+  Memory,
+  type MemoryOptions,
+  type MemoryStats,
+  type QuarantinedEvent,
+  type Remembered,
+} from './memory.ts';
+export { type Cue, type Hit } from './_recall.ts';
+export { type ComponentCue, type SharedComponent } from './_slots.ts';
+export { type ErasedObject, type Erasure, type ForgetHow, type Readability } from './_erasure.ts';
+export { type Json, type Meta, type Provenance } from './_record.ts';
+export { type StoredEvent } from './_stored-event.ts';
+export { type Component, ComponentKeys, type ComponentOptions, KEY_STEP, keysOf } from './components.ts';
+export {
+  type Change,
+  type CorruptRow,
+  type Entity,
+  type Id,
+  idFromText,
+  idToText,
+  isCorrupt,
+  type NewEvent,
+  type Row,
+  type Sharing,
+  type SharingOptions,
+  type Store,
+  type StoredRow,
+  type StoreStats,
+  type Tombstone,
+  type Written,
+} from './store.ts';
+export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
+export { candidateRate, type CentredQuery, LshIndex, type LshOptions, type Near, probeKeys } from './lsh.ts';
+export { cosineOfHamming, hamming, SIGNATURE_BITS, type Signed, Signer } from './signature.ts';
+export { decodePostings, encodePostings } from './postings.ts';

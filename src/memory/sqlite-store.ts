@@ -1,0 +1,529 @@
+// The embedded store: one SQLite file, one writer. Rows and packed posting lists are on disk; buckets of signatures are
+// derived from them at open. Acknowledged means durable: WAL with synchronous=FULL, one fsync per write.
+import { statSync } from 'node:fs';
+import { dumpLines } from './_dump.ts';
+import { contentHash } from './_hash.ts';
+import { PostingTable } from './_posting-table.ts';
+import { checksumOf, Dictionary, packSketch, unpackSketch } from './_rows.ts';
+import { openFile, pragma, type SqliteFile } from './_schema.ts';
+import { packPending, packSegment, prefixOf, SEGMENT } from './_segments.ts';
+import { rankSharing } from './_sharing.ts';
+import { toStoreError } from './_sqlite-errors.ts';
+import { bytesOfWords, SqliteIndex } from './_sqlite-index.ts';
+import { CairnError } from '../errors.ts';
+import type { CentredQuery, LshOptions, Near } from './lsh.ts';
+import type { Change, Id, NewEvent, Row, Sharing, SharingOptions, Store, StoredRow, StoreStats, Tombstone, Written } from './store.ts';
+import { isCorrupt } from './store.ts';
+
+export interface SqliteStoreOptions {
+  /** A file that is created if need be, or `:memory:`. */
+  readonly path: string;
+  readonly lsh?: LshOptions;
+  /** Refuses to grow the file beyond this many bytes; unlimited by default. */
+  readonly maxBytes?: number;
+}
+
+type RawEvent = [number, Uint8Array, number, number, number, number, number, Uint8Array | null, Uint8Array | null, number];
+
+const EVENT = 'SELECT ord, id, structure, task, source, at, n, provenance, meta, crc FROM event';
+
+/**
+ * Opens an SQLite store.
+ *
+ * @throws CairnError `store_locked`, `store_foreign`, `store_newer`, `store_corrupt`, `store_not_writable`, `store_full`
+ * @example
+ * const store = await SqliteStore.open({ path: '.cairn/cairn.db' });
+ */
+export class SqliteStore implements Store {
+  readonly id = 'sqlite';
+  readonly #file: SqliteFile;
+  readonly #dictionary: Dictionary;
+  readonly #postings: PostingTable;
+  readonly #index: SqliteIndex;
+  readonly #quarantined = new Set<number>();
+  readonly #statements = new Map<string, ReturnType<SqliteFile['db']['prepare']>>();
+  #next: number;
+  #edits: number;
+  #open = true;
+
+  static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
+    const file = openFile(options.path);
+    try {
+      return new SqliteStore(file, options);
+    } catch (error) {
+      file.db.close();
+      throw toStoreError(error, options.path);
+    }
+  }
+
+  private constructor(file: SqliteFile, options: SqliteStoreOptions) {
+    this.#file = file;
+    if (options.maxBytes !== undefined) {
+      pragma(file.db, `max_page_count = ${Math.max(1, Math.floor(options.maxBytes / pragma(file.db, 'page_size')))}`);
+    }
+    this.#dictionary = new Dictionary(file.db);
+    this.#postings = new PostingTable(file.db);
+    this.#index = new SqliteIndex(options.lsh ?? {});
+    this.#index.load(file.db, this.#dictionary);
+    for (const fault of this.#index.faults) this.#quarantined.add(fault.first);
+    const last = this.#sql('SELECT max(ord) FROM event').get([]) as [number | null];
+    const counters = this.#statNow('store/counters');
+    const [next, edits] = counters === undefined ? [1, 0] : (JSON.parse(Buffer.from(counters).toString()) as [number, number]);
+    this.#next = Math.max(next, (last[0] ?? 0) + 1);
+    this.#edits = edits;
+  }
+
+  async revision(): Promise<number> {
+    return this.#next - 1 + this.#edits;
+  }
+
+  async count(): Promise<number> {
+    return this.#index.count;
+  }
+
+  async write(changes: readonly Change[]): Promise<Written[]> {
+    this.#expectOpen();
+    const { db, path } = this.#file;
+    const after: (() => void)[] = [];
+    const state: Transaction = { fresh: new Map(), users: new Map(), entities: new Set(), next: this.#next, edited: false };
+    let written: Written[];
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      try {
+        written = changes.map((change) => this.#apply(change, state, after));
+        for (const { kind, text, structure, n } of state.users.values()) {
+          if (kind === 'structure') this.#dictionary.structure(text, structure!, n);
+          else this.#dictionary.name(kind, text, n);
+        }
+        if (state.edited) {
+          const counters = Buffer.from(JSON.stringify([state.next, this.#edits + 1]));
+          this.#sql('INSERT OR REPLACE INTO stat VALUES (?, ?)').run(['store/counters', counters]);
+        }
+        db.exec('COMMIT');
+      } catch (error) {
+        // A full disk rolls back by itself.
+        if (db.inTransaction) db.exec('ROLLBACK');
+        this.#dictionary.load();
+        this.#postings.clearCache();
+        throw error;
+      }
+    } catch (error) {
+      throw toStoreError(error, path);
+    }
+    this.#next = state.next;
+    if (state.edited) this.#edits++;
+    for (const run of after) run();
+    if (state.edited) this.#scrub();
+    if (this.#index.pending.size >= SEGMENT) this.#fold();
+    return written;
+  }
+
+  #apply(change: Change, state: Transaction, after: (() => void)[]): Written {
+    switch (change.kind) {
+      case 'insert':
+        return this.#insert(change.event, state, after);
+      case 'replace':
+        return this.#replace(change.id, change.sketch, change.dropKeys, state, after);
+      case 'remove':
+        return this.#remove(change.id, change.at, change.certificate, state, after);
+      case 'stat':
+        if (change.bytes === undefined) this.#sql('DELETE FROM stat WHERE name = ?').run([change.name]);
+        else this.#sql('INSERT OR REPLACE INTO stat VALUES (?, ?)').run([change.name, change.bytes]);
+        return { ref: 0, fresh: true, count: 0 };
+      default:
+        return change satisfies never;
+    }
+  }
+
+  #insert(event: NewEvent, state: Transaction, after: (() => void)[]): Written {
+    const hex = Buffer.from(event.id).toString('hex');
+    const known = state.fresh.get(hex) ?? this.#rawById(event.id)?.[0];
+    if (known !== undefined) {
+      const raw = this.#raw(known)!;
+      const row = { ...columns(raw), n: raw[6] + 1 };
+      this.#sql('UPDATE event SET n = ?, crc = ? WHERE ord = ?').run([row.n, checksumOf(row), known]);
+      return { ref: known, fresh: false, count: row.n };
+    }
+    const ref = state.next++;
+    state.fresh.set(hex, ref);
+    const structure = this.#use(state, 'structure', event.structure.hash, event.structure.bytes);
+    const task = this.#use(state, 'task', event.task);
+    const source = this.#use(state, 'source', event.source);
+    const { id, at, provenance, meta } = event;
+    const row = { id, structure, task, source, at, n: 1, provenance, meta };
+    this.#sql('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run([
+      ref,
+      id,
+      structure,
+      task,
+      source,
+      at,
+      1,
+      provenance,
+      meta,
+      checksumOf(row),
+    ]);
+    this.#sql('INSERT INTO sketch VALUES (?, ?)').run([ref, packSketch(event.sketch)]);
+    const entry = { prefix: prefixOf(id), centre: event.centre, signature: event.signature, keys: event.keys };
+    this.#sql('INSERT INTO pending VALUES (?, ?)').run([ref, packPending(entry)]);
+    after.push(() => this.#index.addPending(ref, entry));
+    for (const entity of event.entities) {
+      if (this.#index.entity(entity.key) !== undefined || state.entities.has(entity.key)) continue;
+      state.entities.add(entity.key);
+      const module = this.#dictionary.name('module', entity.module, 0);
+      const insert = this.#sql('INSERT INTO entity (key, module, signature) VALUES (?, ?, ?)');
+      const ord = Number(insert.run([entity.key, module, bytesOfWords(entity.signature)]).lastInsertRowid);
+      after.push(() => this.#index.addEntity(ord, entity));
+    }
+    return { ref, fresh: true, count: 1 };
+  }
+
+  /** Numbers a shared text or structure; how many events of this transaction use it is written once, at its end. */
+  #use(state: Transaction, kind: 'task' | 'source' | 'structure', text: string, bytes?: Uint8Array): number {
+    const key = `${kind} ${text}`;
+    const entry = state.users.get(key) ?? { kind, text, structure: bytes, n: 0 };
+    entry.n++;
+    state.users.set(key, entry);
+    return kind === 'structure' ? this.#dictionary.structure(text, bytes!, 0) : this.#dictionary.name(kind, text, 0);
+  }
+
+  #replace(id: Id, sketch: Uint8Array, dropKeys: boolean, state: Transaction, after: (() => void)[]): Written {
+    const raw = this.#expectEvent(id);
+    const ref = raw[0];
+    const old = this.#sketchRow(ref);
+    this.#sql('UPDATE sketch SET bytes = ? WHERE ord = ?').run([packSketch(sketch, old?.length), ref]);
+    if (dropKeys) this.#dropKeys(ref, after);
+    state.edited = true;
+    return { ref, fresh: true, count: raw[6] };
+  }
+
+  #remove(id: Id, at: number, certificate: string, state: Transaction, after: (() => void)[]): Written {
+    const raw = this.#expectEvent(id);
+    const [ref, , structure, task, source] = raw;
+    this.#dropKeys(ref, after);
+    // Rows keep their size and are filled with zeros: SQLite writes them in place, so that no copy stays on a page.
+    const blank = { provenance: new Uint8Array(raw[7]?.length ?? 0), meta: new Uint8Array(raw[8]?.length ?? 0) };
+    this.#sql(
+      'UPDATE event SET id = zeroblob(16), structure = 0, task = 0, source = 0, at = 0, n = 0, provenance = ?, meta = ?, crc = 0 WHERE ord = ?',
+    ).run([blank.provenance, blank.meta, ref]);
+    this.#sql('UPDATE sketch SET bytes = zeroblob(length(bytes)) WHERE ord = ?').run([ref]);
+    this.#sql('UPDATE pending SET bytes = zeroblob(length(bytes)) WHERE ord = ?').run([ref]);
+    this.#sql('DELETE FROM pending WHERE ord = ?').run([ref]);
+    const segment = this.#sql('SELECT first, bytes FROM segment WHERE first <= ? ORDER BY first DESC LIMIT 1').get([ref]) as
+      | [number, Uint8Array]
+      | undefined;
+    if (segment !== undefined && (ref - segment[0]) * 40 < segment[1].length - 4) {
+      const bytes = SqliteIndex.withoutSlot(segment[1], ref - segment[0]);
+      this.#sql('UPDATE segment SET bytes = ? WHERE first = ?').run([bytes, segment[0]]);
+    }
+    this.#dictionary.release(structure, [task, source]);
+    this.#sql('INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?)').run([contentHash([id]), at, certificate]);
+    const idCopy = new Uint8Array(id);
+    after.push(() => {
+      this.#index.removeEvent(ref, idCopy);
+      this.#quarantined.delete(ref);
+    });
+    state.edited = true;
+    return { ref, fresh: true, count: 0 };
+  }
+
+  /** Takes the event out of every posting list, and entities that are in no list any more out of the entity index. */
+  #dropKeys(ref: number, after: (() => void)[]): void {
+    const pending = this.#index.pending.get(ref);
+    const keys = pending === undefined ? this.#postings.remove(ref) : Array.from(pending.keys);
+    if (pending !== undefined) {
+      this.#sql('UPDATE pending SET bytes = ? WHERE ord = ?').run([packPending({ ...pending, keys: new Float64Array(0) }), ref]);
+      after.push(() => this.#index.dropPendingKeys(ref));
+    }
+    for (const key of keys) {
+      if (this.#index.entity(key) === undefined) continue;
+      if (this.#postings.has(key) || this.#index.tail(key).some((r) => r !== ref)) continue;
+      this.#sql('UPDATE entity SET signature = zeroblob(32) WHERE key = ?').run([key]);
+      this.#sql('DELETE FROM entity WHERE key = ?').run([key]);
+      after.push(() => this.#index.removeEntity(key));
+    }
+  }
+
+  /** Copies the log into the file and empties it, and gives free pages back: what was overwritten is in no file any more. */
+  #scrub(): void {
+    try {
+      pragma(this.#file.db, 'wal_checkpoint(TRUNCATE)');
+      this.#file.db.prepare('PRAGMA incremental_vacuum').all();
+      pragma(this.#file.db, 'wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      throw toStoreError(error, this.#file.path);
+    }
+  }
+
+  /** Moves all pending events into one segment row and the posting table. */
+  #fold(): void {
+    const { db, path } = this.#file;
+    const refs = [...this.#index.pending.keys()].sort((a, b) => a - b);
+    const first = refs[0]!;
+    const entries = Array.from({ length: refs[refs.length - 1]! - first + 1 }, (_, i) => this.#index.pending.get(first + i));
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      this.#sql('INSERT INTO segment VALUES (?, ?)').run([first, packSegment(entries)]);
+      for (const [key, list] of this.#index.tailKeys()) this.#postings.append(key, list);
+      this.#sql('DELETE FROM pending').run([]);
+      db.exec('COMMIT');
+    } catch (error) {
+      if (db.inTransaction) db.exec('ROLLBACK');
+      this.#postings.reload();
+      // The events are durable in their pending rows; folding is tried again after the next write.
+      if (toStoreError(error, path).code !== 'store_full') throw toStoreError(error, path);
+      return;
+    }
+    this.#index.clearPending();
+  }
+
+  async find(ids: readonly Id[]): Promise<(Row | undefined)[]> {
+    this.#expectOpen();
+    return this.#guard(() =>
+      ids.map((id) => {
+        for (const ref of this.#index.refsOf(id)) {
+          const row = this.#row(ref, true);
+          if (row !== undefined && (isCorrupt(row) || Buffer.compare(row.id, id) === 0)) return row;
+        }
+        return undefined;
+      }),
+    );
+  }
+
+  async read(refs: ArrayLike<number>): Promise<(Row | undefined)[]> {
+    this.#expectOpen();
+    return this.#guard(() => Array.from(refs, (ref) => this.#row(ref, true)));
+  }
+
+  async list(options: { before?: number; limit: number; sketches?: boolean }): Promise<Row[]> {
+    this.#expectOpen();
+    const before = options.before ?? this.#next;
+    return this.#guard(() =>
+      this.#sql(`${EVENT} WHERE ord < ? AND structure > 0 ORDER BY ord DESC LIMIT ?`)
+        .all([before, options.limit])
+        .map((raw) => this.#toRow(raw as RawEvent, options.sketches ?? true)),
+    );
+  }
+
+  async structure(hash: string): Promise<Uint8Array | undefined> {
+    this.#expectOpen();
+    return this.#guard(() => this.#dictionary.structureBytes(hash));
+  }
+
+  async sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing> {
+    this.#expectOpen();
+    return this.#guard(() => {
+      const lists = Array.from(keys, (key) => this.#list(key));
+      return rankSharing(lists, this.#next, this.#index.count, options.limit, options.weights, options.also);
+    });
+  }
+
+  async frequency(keys: ArrayLike<number>): Promise<Uint32Array> {
+    this.#expectOpen();
+    return this.#guard(() => Uint32Array.from(Array.from(keys, (key) => this.#list(key).length)));
+  }
+
+  #list(key: number): Uint32Array {
+    const folded = this.#postings.list(key);
+    const tail = this.#index.tail(key);
+    if (tail.length === 0) return folded;
+    const out = new Uint32Array(folded.length + tail.length);
+    out.set(folded);
+    out.set(tail, folded.length);
+    return out;
+  }
+
+  async near(queries: readonly CentredQuery[], limit: number): Promise<readonly Near[]> {
+    this.#expectOpen();
+    return this.#index.events.nearest(queries, limit);
+  }
+
+  async nearEntities(module: string, query: CentredQuery, limit: number): Promise<{ key: number; distance: number }[]> {
+    this.#expectOpen();
+    const near = this.#index.parts(module)?.nearest([query], limit) ?? [];
+    return near.map(({ ref, distance }) => ({ key: this.#index.entityKey(ref)!, distance }));
+  }
+
+  async stat(name: string): Promise<Uint8Array | undefined> {
+    this.#expectOpen();
+    return this.#guard(() => this.#statNow(name));
+  }
+
+  async statNames(): Promise<string[]> {
+    this.#expectOpen();
+    const rows = this.#guard(() => this.#sql('SELECT name FROM stat ORDER BY name').all([]));
+    return rows.map((row) => (row as [string])[0]).filter((name) => !name.startsWith('store/'));
+  }
+
+  async tombstone(id: Id): Promise<Tombstone | undefined> {
+    this.#expectOpen();
+    const hash = contentHash([id]);
+    const row = this.#guard(() => this.#sql('SELECT at, certificate FROM tombstone WHERE hash = ?').get([hash]));
+    if (row === undefined) return undefined;
+    const [at, certificate] = row as [number, string];
+    return { idHash: Buffer.from(hash).toString('hex'), at, certificate };
+  }
+
+  async *dump(): AsyncIterable<string> {
+    this.#expectOpen();
+    const rows = await this.list({ limit: -1 });
+    const postings = new Map<number, readonly number[]>();
+    const keys = this.#sql('SELECT DISTINCT key FROM posting').all([]) as [number][];
+    for (const key of new Set([...keys.map(([key]) => key), ...[...this.#index.tailKeys()].map(([key]) => key)])) {
+      postings.set(key, Array.from(this.#list(key)));
+    }
+    const stats: [string, Uint8Array][] = [];
+    for (const name of await this.statNames()) stats.push([name, this.#statNow(name)!]);
+    const signature = (ref: number): Uint32Array | undefined =>
+      this.#index.events.has(ref) ? this.#index.events.signature(ref) : undefined;
+    yield* dumpLines({ rows, postings, stats, signature });
+  }
+
+  async verify(): Promise<readonly number[]> {
+    this.#expectOpen();
+    return this.#guard(() => {
+      const [answer] = this.#file.db.prepare('PRAGMA quick_check(1)').raw().get([]) as [string];
+      if (answer !== 'ok') throw Object.assign(new Error(answer), { code: 'SQLITE_CORRUPT' });
+      for (const raw of this.#sql(`${EVENT} WHERE structure > 0`).iterate([])) this.#toRow(raw as RawEvent, true);
+      return [...this.#quarantined].sort((a, b) => a - b);
+    });
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#expectOpen();
+    return this.#guard(() => {
+      const bytes: Record<string, number> = {};
+      const sizes = this.#sql('SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE').all([]) as [string, number][];
+      for (const [name, size] of sizes) {
+        // Indices that SQLite makes for UNIQUE count with their table.
+        const table = /^sqlite_autoindex_(\w+?)_\d+$/.exec(name)?.[1] ?? name;
+        bytes[table] = (bytes[table] ?? 0) + size;
+      }
+      const [tombstones] = this.#sql('SELECT count(*) FROM tombstone').get([]) as [number];
+      return {
+        events: this.#index.count,
+        structures: this.#dictionary.structures,
+        entities: this.#index.entityCount,
+        tombstones,
+        fileBytes: this.#fileBytes(),
+        bytes,
+        quarantined: [...this.#quarantined].sort((a, b) => a - b),
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#statements.clear();
+    this.#guard(() => this.#file.close());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #fileBytes(): number {
+    if (this.#file.path === ':memory:') return pragma(this.#file.db, 'page_count') * pragma(this.#file.db, 'page_size');
+    let sum = 0;
+    for (const suffix of ['', '-wal']) sum += statSync(`${this.#file.path}${suffix}`, { throwIfNoEntry: false })?.size ?? 0;
+    return sum;
+  }
+
+  #row(ref: number, withSketch: boolean): Row | undefined {
+    const raw = this.#raw(ref);
+    return raw === undefined || raw[2] === 0 ? undefined : this.#toRow(raw, withSketch);
+  }
+
+  #toRow(raw: RawEvent, withSketch: boolean): Row {
+    const [ref] = raw;
+    const own = columns(raw);
+    const structure = this.#dictionary.hash(own.structure);
+    const task = this.#dictionary.text(own.task);
+    const source = this.#dictionary.text(own.source);
+    const packed = withSketch ? this.#sketchRow(ref) : undefined;
+    const sketch = withSketch ? (packed === undefined ? undefined : unpackSketch(packed)) : new Uint8Array(0);
+    const intact = checksumOf(own) === raw[9] && sketch !== undefined;
+    if (!intact || structure === undefined || task === undefined || source === undefined) {
+      this.#quarantined.add(ref);
+      return { ref, corrupt: true };
+    }
+    const { id, at, n, provenance, meta } = own;
+    return { ref, id, structure, task, source, at, provenance, meta, sketch, count: n } satisfies StoredRow;
+  }
+
+  #raw(ref: number): RawEvent | undefined {
+    return this.#sql(`${EVENT} WHERE ord = ?`).get([ref]) as RawEvent | undefined;
+  }
+
+  #rawById(id: Id): RawEvent | undefined {
+    for (const ref of this.#index.refsOf(id)) {
+      const raw = this.#raw(ref);
+      if (raw !== undefined && Buffer.compare(raw[1], id) === 0) return raw;
+    }
+    return undefined;
+  }
+
+  #expectEvent(id: Id): RawEvent {
+    const raw = this.#rawById(id);
+    if (raw !== undefined) return raw;
+    throw new CairnError('event_not_found', `Expected the id of a stored event, got ${Buffer.from(id).toString('hex')}.`, {
+      hint: 'List the events to see what is there; it may have been forgotten.',
+    });
+  }
+
+  #sketchRow(ref: number): Uint8Array | undefined {
+    return (this.#sql('SELECT bytes FROM sketch WHERE ord = ?').get([ref]) as [Uint8Array] | undefined)?.[0];
+  }
+
+  #statNow(name: string): Uint8Array | undefined {
+    const row = this.#sql('SELECT bytes FROM stat WHERE name = ?').get([name]) as [Uint8Array] | undefined;
+    return row === undefined ? undefined : new Uint8Array(row[0]);
+  }
+
+  #sql(text: string): ReturnType<SqliteFile['db']['prepare']> {
+    let statement = this.#statements.get(text);
+    if (statement === undefined) {
+      statement = this.#file.db.prepare(text);
+      if (/^SELECT/.test(text)) statement.raw();
+      this.#statements.set(text, statement);
+    }
+    return statement;
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw toStoreError(error, this.#file.path);
+    }
+  }
+
+  #expectOpen(): void {
+    if (this.#open) return;
+    throw new CairnError('store_closed', 'Expected an open store, got one that was closed.', { hint: 'Open it again.' });
+  }
+}
+
+interface Transaction {
+  readonly fresh: Map<string, number>;
+  readonly users: Map<string, { kind: 'task' | 'source' | 'structure'; text: string; structure: Uint8Array | undefined; n: number }>;
+  readonly entities: Set<number>;
+  next: number;
+  edited: boolean;
+}
+
+function columns(raw: RawEvent): {
+  id: Uint8Array;
+  structure: number;
+  task: number;
+  source: number;
+  at: number;
+  n: number;
+  provenance: Uint8Array;
+  meta: Uint8Array;
+} {
+  const [, id, structure, task, source, at, n, provenance, meta] = raw;
+  const bytes = (value: Uint8Array | null): Uint8Array => (value === null ? new Uint8Array(0) : new Uint8Array(value));
+  return { id: bytes(id), structure, task, source, at, n, provenance: bytes(provenance), meta: bytes(meta) };
+}
