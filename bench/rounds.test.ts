@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { type Engine, median, processEngine, runRounds, spreadOf, toRows } from './rounds.ts';
+
+const fake = (name: string, times: number[], extra: Partial<Engine> = {}): Engine & { order: string[] } => {
+  const order: string[] = [];
+  let i = 0;
+  return {
+    name,
+    order,
+    start: async () => ({ version: '1' }),
+    round: async () => {
+      order.push(`${name}${i}`);
+      return { units: 2, ms: 2 * times[i++ % times.length]! };
+    },
+    stop: async () => {
+      order.push('stop');
+    },
+    ...extra,
+  };
+};
+const quiet = { log: (): void => undefined, signal: new AbortController().signal, seconds: 1 };
+
+describe('interleaved rounds', () => {
+  it('takes the ratio per round and reports its median, least and greatest', async () => {
+    const engines = [fake('ours', [10, 20, 10]), fake('peer', [15, 60, 20])];
+    const measured = await runRounds({ ...quiet, engines, rounds: 3 });
+    const [row] = toRows('small', 'ms', measured);
+    expect(row).toMatchObject({ ours: 10, peer: 20, ratio: 2, peerName: 'peer 1' });
+    expect(row!.spread).toEqual({ median: 2, min: 1.5, max: 3, rounds: 3 });
+    expect(engines[1]!.order.at(-1)).toBe('stop');
+  });
+
+  it('skips a peer that does not start, with its reason, and lets slow ones sit out', async () => {
+    const broken = fake('gone', [1], { start: async () => Promise.reject(new Error('not installed\nat …')) });
+    const slow = fake('slow', [100], { maxRounds: 1 });
+    const measured = await runRounds({ ...quiet, engines: [fake('ours', [10]), broken, slow], rounds: 3 });
+    const rows = toRows('small', 'ms', measured);
+    expect(rows[0]).toMatchObject({ peer: null, ratio: null, note: 'not installed' });
+    expect(rows[1]!.spread).toMatchObject({ median: 10, rounds: 1 });
+  });
+
+  it('talks to an engine in another process and tells why it ended', async () => {
+    const code = `process.stdout.write('notice\\n{"version":"9","check":[1]}\\n');
+      process.stdin.on('data', () => process.stdout.write('{"units":4,"ms":8}\\n'));`;
+    const good = processEngine({ name: 'child', command: process.execPath, args: ['-e', code] });
+    expect(await good.start(quiet.signal)).toEqual({ version: '9', check: [1] });
+    expect(await good.round(1)).toEqual({ units: 4, ms: 8 });
+    await good.stop();
+    const bad = processEngine({
+      name: 'bad',
+      command: process.execPath,
+      args: ['-e', 'console.error("no peer"); process.exit(3)'],
+    });
+    await expect(bad.start(quiet.signal)).rejects.toThrow('no peer');
+    await bad.stop();
+    const absent = processEngine({ name: 'absent', command: '/nonexistent/engine', args: [] });
+    await expect(absent.start(quiet.signal)).rejects.toThrow('ENOENT');
+    await absent.stop();
+  });
+
+  it('knows medians', () => {
+    expect([median([3, 1, 2]), median([4, 1]), median([])]).toEqual([2, 2.5, null]);
+    expect(spreadOf([])).toBeUndefined();
+  });
+});
