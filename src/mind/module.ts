@@ -1,10 +1,10 @@
 // The contract between the mind and everything it can call: modules with a task and a cost, answers with attributes and
 // proofs, nested calls, replies and their traces. Types only; the engine that honours them is mind.ts.
+import type { EventId, Provenance } from '../memory/index.ts';
 import type { OneHotGroup } from '../sketch/index.ts';
 import type { Rng } from '../tensor/index.ts';
 
-/** Content address of a remembered event. */
-export type EventId = string;
+export type { EventId, Provenance };
 
 /** Expected cost of one call. All modules of one task state it in the same unit. */
 export interface Cost {
@@ -94,12 +94,6 @@ export interface Limits {
   readonly remember?: boolean;
   /** Where the input came from; stored with the event. */
   readonly provenance?: Provenance;
-}
-
-/** Where an event's input came from. `source` is a short word such as `generated`, `image` or `cli`. */
-export interface Provenance {
-  readonly source: string;
-  readonly [key: string]: Json;
 }
 
 /** Options of a nested call. */
@@ -195,8 +189,13 @@ export interface Reply<O> {
   readonly failure?: { readonly code: string; readonly message: string; readonly hint?: string };
   /** Set on the reply of a top-level `ask` that was remembered: the event is durable. */
   readonly event?: EventId;
-  /** Running number and time of that event, and its stored bytes (sketch and receipt). */
-  readonly remembered?: { readonly ordinal: number; readonly at: number; readonly bytes: number };
+  /** Running number and time of that event, and the stored bytes of its sketch and of its receipt. */
+  readonly remembered?: {
+    readonly ordinal: number;
+    readonly at: number;
+    readonly bytes: number;
+    readonly receiptBytes: number;
+  };
 }
 
 /** What really happened: sent back to the mind so that it routes better. */

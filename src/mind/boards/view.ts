@@ -120,6 +120,8 @@ export interface ProofStepView {
   readonly says: string;
   /** Cells it places or that justify it. */
   readonly cells: readonly number[];
+  /** The digit that this step puts down, where it puts one. */
+  readonly place?: { readonly cell: number; readonly digit: number };
 }
 
 /** Everything about one event: its page with a permalink. */
