@@ -4,6 +4,7 @@ import type { BoardView, ErasureView } from '../../src/mind/boards/view.ts';
 import { Board } from './board.tsx';
 import { Eraser } from './eraser.tsx';
 import { time } from './format.ts';
+import { Legend } from './legend.tsx';
 import type { Ink } from './picture.ts';
 import { eventPath } from './router.ts';
 import { Verdict } from './verdict.tsx';
@@ -44,6 +45,7 @@ export function BoardTable(props: BoardTableProps): JSX.Element {
         pace={props.pace}
         onSelect={props.onCell}
       />
+      <Legend board={board} />
       <Eraser board={board} keep={props.keep} erasure={props.erasure} onKeep={props.onKeep} />
     </div>
   );

@@ -71,6 +71,7 @@ export function Board(props: BoardProps): JSX.Element {
                 index={index}
                 board={board}
                 erased={erasure?.cells[index]}
+                survives={erasure?.solutionSurvives ?? true}
                 tabbable={index === focus}
                 selected={index === selected}
                 marked={props.marked.includes(index)}
@@ -92,6 +93,8 @@ interface CellProps {
   readonly index: number;
   readonly board: BoardView;
   readonly erased: ErasureView['cells'][number] | undefined;
+  /** Whether the rebuilt board still has its solution. */
+  readonly survives: boolean;
   readonly tabbable: boolean;
   readonly selected: boolean;
   readonly marked: boolean;
@@ -99,7 +102,7 @@ interface CellProps {
   readonly onPick: () => void;
 }
 
-function Cell({ index, board, erased, tabbable, selected, marked, hasInk, onPick }: CellProps): JSX.Element {
+function Cell({ index, board, erased, survives, tabbable, selected, marked, hasInk, onPick }: CellProps): JSX.Element {
   const cell = board.cells[index];
   const reader = readerOf(cell?.reader ?? 'ink');
   const solved = cell?.given === false ? (board.solution?.[index] ?? null) : null;
@@ -122,15 +125,20 @@ function Cell({ index, board, erased, tabbable, selected, marked, hasInk, onPick
       style={{ '--i': index }}
       onClick={onPick}
     >
-      {cell?.given && erased === undefined && <Mark reader={reader} />}
-      {erased !== undefined ? (
+      <span class="tint" key={`tint ${board.id}`} />
+      {cell?.given && erased === undefined && <Mark reader={reader} key={board.id} />}
+      {erased !== undefined && !(erased.digit === 0 && survives && solved !== null) ? (
         <span class="rebuilt" style={{ '--sure': Math.max(0.25, Math.min(1, erased.confidence * 1.6)) }}>
           {erased.digit === 0 ? (erased.right ? '' : '·') : erased.digit}
         </span>
       ) : cell?.given ? (
         !hasInk && <span class="printed">{cell.digit}</span>
       ) : (
-        solved !== null && <span class="solved">{solved}</span>
+        solved !== null && (
+          <span class="solved" key={`solved ${board.id}`}>
+            {solved}
+          </span>
+        )
       )}
       {erased !== undefined && !erased.right && <span class="flaw" aria-hidden="true" />}
     </div>

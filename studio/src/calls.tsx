@@ -123,6 +123,16 @@ function Group({
   );
 }
 
+/** The reading of one cell, wherever it hangs in the tree. */
+export function callOf(call: CallView, cell: number): CallView | null {
+  if (call.cell === cell) return call;
+  for (const child of call.calls) {
+    const found = callOf(child, cell);
+    if (found) return found;
+  }
+  return null;
+}
+
 function variant(module: string): string {
   return module.slice(module.indexOf('/') + 1);
 }

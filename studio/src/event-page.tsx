@@ -2,10 +2,10 @@
 // what is like it. The same facts are JSON at /api/events/<id>.
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { CallView, EventView } from '../../src/mind/boards/view.ts';
+import type { EventView } from '../../src/mind/boards/view.ts';
 import { api, ApiError } from './api.ts';
 import { BoardTable } from './board-table.tsx';
-import { Calls } from './calls.tsx';
+import { callOf, Calls } from './calls.tsx';
 import { useErasure } from './eraser.tsx';
 import { Forget } from './forget.tsx';
 import { bytes, count, dateTime } from './format.ts';
@@ -96,18 +96,20 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
           <h2>Record</h2>
           <dl class="facts">
             <Fact name="when">{dateTime(event.at)}</Fact>
-            <Fact name="sketch">
-              {count(event.sketch.kept)} of {count(event.sketch.dims)} numbers, {event.sketch.bits} bits,{' '}
-              {bytes(event.sketch.bytes)}
-            </Fact>
-            <Fact name="receipt">{bytes(event.sketch.receiptBytes)}: who read what, cost, proof</Fact>
             <Fact name="digits">{board.exact ? 'decoded without loss' : 'decoded with loss'}</Fact>
             {provenanceOf(event).map(([name, value]) => (
               <Fact key={name} name={name}>
                 {value}
               </Fact>
             ))}
-            <Fact name="id">
+            <Fact name="sketch" wide>
+              {count(event.sketch.kept)} of {count(event.sketch.dims)} numbers, {event.sketch.bits} bits,{' '}
+              {bytes(event.sketch.bytes)}
+            </Fact>
+            <Fact name="receipt" wide>
+              {bytes(event.sketch.receiptBytes)}: who read what, cost, proof
+            </Fact>
+            <Fact name="id" wide>
               <code>{id}</code>
             </Fact>
           </dl>
@@ -116,16 +118,6 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
       </div>
     </div>
   );
-}
-
-/** The reading of one cell, wherever it hangs in the tree. */
-function callOf(call: CallView, cell: number): CallView | null {
-  if (call.cell === cell) return call;
-  for (const child of call.calls) {
-    const found = callOf(child, cell);
-    if (found) return found;
-  }
-  return null;
 }
 
 /** Plain entries of the provenance; anything nested stays in the JSON. */

@@ -1,5 +1,5 @@
 // One cell under the glass: its handwriting, who read it and why, how sure, the runner-up, and other events that share the component.
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { BoardView, CallView, CellView, ErasureView, RelatedView } from '../../src/mind/boards/view.ts';
 import { api } from './api.ts';
@@ -23,7 +23,10 @@ export function Inspector(props: InspectorProps): JSX.Element {
   const { board, cell } = props;
   const view = cell === null ? undefined : board.cells[cell];
   return (
-    <section class="inspector card" aria-label={cell === null ? 'This board' : `Cell ${place(cell)}`}>
+    <section
+      class={`inspector card${cell === null ? '' : ' has-cell'}`}
+      aria-label={cell === null ? 'This board' : `Cell ${place(cell)}`}
+    >
       {cell === null || view === undefined ? (
         <BoardFacts board={board} />
       ) : (
@@ -234,15 +237,16 @@ export function Related({ id, cell }: { readonly id: string; readonly cell: numb
   );
 }
 
-export function Fact({
-  name,
-  children,
-}: {
+interface FactProps {
   readonly name: string;
-  readonly children: preact.ComponentChildren;
-}): JSX.Element {
+  /** Over both columns. */
+  readonly wide?: boolean;
+  readonly children: ComponentChildren;
+}
+
+export function Fact({ name, wide = false, children }: FactProps): JSX.Element {
   return (
-    <div class="fact">
+    <div class={`fact${wide ? ' is-wide' : ''}`}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

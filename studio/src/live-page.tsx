@@ -1,6 +1,10 @@
 // The first page: the board at hand with its eraser, the totals, the cell under the glass, and what was remembered.
 import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { CallView, EventView } from '../../src/mind/boards/view.ts';
+import { api } from './api.ts';
 import { BoardTable } from './board-table.tsx';
+import { callOf } from './calls.tsx';
 import { FollowButton } from './controls.tsx';
 import { useErasure } from './eraser.tsx';
 import { Inspector } from './inspector.tsx';
@@ -11,6 +15,7 @@ import { Totals } from './totals.tsx';
 export function LivePage(): JSX.Element {
   const now = shown.value;
   const erasure = useErasure(now?.board ?? null, keep.value);
+  const call = useCall(now?.board.id, cell.value);
   const select = (to: number | null): void => {
     hold();
     cell.value = to;
@@ -21,7 +26,7 @@ export function LivePage(): JSX.Element {
   };
   return (
     <div class="page">
-      <div class="left">
+      <div class="left is-sticky">
         {now ? (
           <BoardTable
             board={now.board}
@@ -47,7 +52,7 @@ export function LivePage(): JSX.Element {
             ink={now.ink}
             cell={cell.value}
             erasure={erasure}
-            call={null}
+            call={call}
             onClose={() => (cell.value = null)}
           />
         ) : (
@@ -57,6 +62,19 @@ export function LivePage(): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** The call that read a chosen cell; the event's calls are only asked for when a cell is chosen. */
+function useCall(id: string | undefined, chosen: number | null): CallView | null {
+  const [event, setEvent] = useState<EventView | null>(null);
+  const needed = chosen === null ? undefined : id;
+  useEffect(() => {
+    if (needed === undefined) return;
+    const stop = new AbortController();
+    api.event(needed, stop.signal).then(setEvent, () => undefined);
+    return () => stop.abort();
+  }, [needed]);
+  return event !== null && event.id === id && chosen !== null ? callOf(event.call, chosen) : null;
 }
 
 function Waiting(): JSX.Element {

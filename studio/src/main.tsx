@@ -28,6 +28,7 @@ function Studio(): JSX.Element {
           </svg>
           <span>Cairn</span>
         </a>
+        <p class="tagline">Handwritten boards, read by the smallest module that can, solved, proved and remembered.</p>
         <Controls />
         <Ask />
       </header>

@@ -40,9 +40,9 @@ export function Mark({ reader }: { readonly reader: Reader }): JSX.Element | nul
   if (reader.stones === 0) return null;
   return (
     <svg class="mark" viewBox="0 0 10 12" aria-hidden="true">
-      <ellipse cx="5" cy="10" rx="4.2" ry="1.7" />
-      {reader.stones > 1 && <ellipse cx="5" cy="6.4" rx="3.3" ry="1.5" />}
-      {reader.stones > 2 && <ellipse cx="5" cy="3.2" rx="2.3" ry="1.3" />}
+      <ellipse cx="5" cy="10" rx="4.4" ry="1.9" />
+      {reader.stones > 1 && <ellipse cx="5" cy="6.1" rx="3.4" ry="1.7" />}
+      {reader.stones > 2 && <ellipse cx="5" cy="2.6" rx="2.3" ry="1.5" />}
     </svg>
   );
 }

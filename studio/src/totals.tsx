@@ -1,8 +1,8 @@
 // Running totals, and what routing saves: a small curve of each board's cost against the largest reader alone.
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import type { BoardView, TotalsView } from '../../src/mind/boards/view.ts';
 import { bytes, count, percent } from './format.ts';
-import { Mark, readers } from './readers.tsx';
+import { readers } from './readers.tsx';
 
 export function Totals({
   totals,
@@ -34,10 +34,10 @@ export function Totals({
       </dl>
       <div class="cost">
         <p class="cost-head">
-          <span>cost of reading against the large reader alone</span>
+          <span>cost against always the large reader</span>
           <b>{t && t.boards > 0 ? percent(t.costRatio) : '–'}</b>
         </p>
-        <CostCurve boards={boards} />
+        <CostCurve boards={boards} saved={t && t.boards > 0 ? 1 - t.costRatio : null} />
       </div>
       <Shares totals={t} />
     </section>
@@ -68,7 +68,13 @@ const WIDE = 320;
 const HIGH = 72;
 
 /** Cost of each of the latest boards (dots) and their running mean (line), on a scale from nothing to the large reader alone. */
-function CostCurve({ boards }: { readonly boards: readonly BoardView[] }): JSX.Element {
+function CostCurve({
+  boards,
+  saved,
+}: {
+  readonly boards: readonly BoardView[];
+  readonly saved: number | null;
+}): JSX.Element {
   const shares = boards
     .slice(0, 80)
     .map((b) => (b.cost.alwaysLargeFlop > 0 ? b.cost.flop / b.cost.alwaysLargeFlop : 0))
@@ -84,12 +90,13 @@ function CostCurve({ boards }: { readonly boards: readonly BoardView[] }): JSX.E
       class="curve"
       role="img"
       aria-label={
-        last === undefined ? 'no boards yet' : `the last board cost ${percent(last)} of the large reader alone`
+        last === undefined
+          ? 'no boards yet'
+          : `the last board cost ${percent(last)} of what the large reader alone would have cost`
       }
     >
       <svg viewBox={`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" aria-hidden="true">
-        <path class="curve-frame" d={`M0 .5H${WIDE}M0 ${HIGH - 0.5}H${WIDE}`} />
-        <path class="curve-half" d={`M0 ${HIGH / 2}H${WIDE}`} />
+        <rect class="curve-saved" width={WIDE} height={HIGH} />
         {shares.length > 1 && <path class="curve-area" d={`${line}L${WIDE} ${HIGH}L0 ${HIGH}Z`} />}
         {shares.length > 1 && <path class="curve-line" d={line} />}
         <path
@@ -97,13 +104,13 @@ function CostCurve({ boards }: { readonly boards: readonly BoardView[] }): JSX.E
           d={shares.map((s, i) => `M${(i * step).toFixed(1)} ${y(s).toFixed(1)}h.01`).join('')}
         />
       </svg>
-      <span class="curve-top">100 %: always the large reader</span>
-      <span class="curve-bottom">0</span>
+      <span class="curve-top">always the large reader: 100 %</span>
+      {saved !== null && <span class="curve-word">{percent(saved)} saved</span>}
     </div>
   );
 }
 
-/** Who read the cells: one bar, with the legend of colours and marks below it. */
+/** Who read the cells since the memory began: one bar, and its shares in words. */
 function Shares({ totals }: { readonly totals: TotalsView | null }): JSX.Element {
   const of = (id: string): number => totals?.readers[id] ?? 0;
   const all = readers.reduce((sum, r) => sum + of(r.id), 0);
@@ -114,16 +121,17 @@ function Shares({ totals }: { readonly totals: TotalsView | null }): JSX.Element
           <span key={r.id} class={`fill-${r.id}`} style={{ flexGrow: of(r.id) }} />
         ))}
       </div>
-      <ul class="legend" aria-label="Who read the cells">
-        {readers.map((r) => (
-          <li key={r.id}>
-            <span class={`swatch by-${r.id}`}>
-              <Mark reader={r} />
+      <p class="quiet">
+        cells read by{' '}
+        {readers.map((r, i) => (
+          <Fragment key={r.id}>
+            {i > 0 && ' · '}
+            <span class="share">
+              {r.name} {all > 0 ? percent(of(r.id) / all) : '–'}
             </span>
-            {r.name} <b>{all > 0 ? percent(of(r.id) / all) : '–'}</b>
-          </li>
+          </Fragment>
         ))}
-      </ul>
+      </p>
     </div>
   );
 }
