@@ -76,7 +76,11 @@ export const matmulOp: OpRecord = {
   onnx(emit, node) {
     const { ta, tb, alpha } = flags(node.attrs);
     const [a, b] = node.inputs.map((p) => emit.name(p)) as [string, string];
-    if (!ta && !tb && alpha === 1) emit.bind(node, emit.node('MatMul', [a, b]));
+    if (dims(emit.type(node.inputs[0]!), ta)[1] === 0) {
+      // An empty sum; ONNX Runtime's FusedMatMul leaves such outputs unwritten.
+      const { shape, dtype } = node.outputs[0]!;
+      emit.bind(node, emit.node('Expand', [emit.scalar(0, dtype), emit.i64(shape)]));
+    } else if (!ta && !tb && alpha === 1) emit.bind(node, emit.node('MatMul', [a, b]));
     else if (emit.target === 'train') {
       const attrs: Record<string, OnnxAttr> = { transA: ta ? 1 : 0, transB: tb ? 1 : 0, alpha: { float: alpha } };
       emit.bind(node, emit.node('FusedMatMul', [a, b], attrs, 1, 'com.microsoft'));

@@ -1,8 +1,8 @@
 // Fused ops over the last axis: softmax, layerNorm, rmsNorm. They also return the statistics their gradients need, and
 // the gradients are written in ordinary ops, so higher derivatives exist.
 import { CairnError } from '../../errors.ts';
-import type { Attrs, TensorType } from '../graph.ts';
-import type { OpRecord, OpSample, VjpContext } from '../op.ts';
+import type { Attrs, GraphNode, TensorType } from '../graph.ts';
+import type { OnnxEmitter, OpRecord, OpSample, VjpContext } from '../op.ts';
 import type { Rng } from '../rng.ts';
 import { normalizeAxis, sameShape, shapeText, sizeOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -109,15 +109,32 @@ export const layerNormOp: OpRecord = {
       for (let i = 0; i < d; i++) y!.data[row * d + i] = (x!.data[row * d + i]! - mu) * r * w!.data[i]! + b!.data[i]!;
     }
   },
-  onnx(emit, node) {
-    const names = node.inputs.map((p) => emit.name(p));
-    const outputs = emit.used(node, 1) || emit.used(node, 2) ? 3 : 1;
-    const attrs = { axis: -1, epsilon: { float: epsOf(node.attrs) } };
-    emit.bind(node, [...emit.node('LayerNormalization', names, attrs, outputs), '', ''].slice(0, 3));
-  },
+  onnx: lowerLayerNorm,
   flops: perElement(8),
   samples: normSamples(2),
 };
+
+function lowerLayerNorm(emit: OnnxEmitter, node: GraphNode): void {
+  const [x, w, b] = node.inputs.map((p) => emit.name(p)) as [string, string, string];
+  const { shape, dtype } = node.outputs[0]!;
+  const eps = epsOf(node.attrs);
+  const statistics = emit.used(node, 1) || emit.used(node, 2);
+  if (!statistics || dtype !== 'f64') {
+    const attrs = { axis: -1, epsilon: { float: eps } };
+    const names = emit.node('LayerNormalization', [x, w, b], attrs, statistics ? 3 : 1);
+    emit.bind(node, [...names, '', ''].slice(0, 3));
+    return;
+  }
+  // ONNX Runtime returns the statistics of f64 rows in f32 only.
+  const op = (name: string, ...inputs: string[]): string => emit.node(name, inputs)[0]!;
+  const rowMean = (v: string): string =>
+    op('Mul', emit.node('ReduceSum', [v, emit.i64([shape.length - 1])])[0]!, emit.scalar(1 / shape.at(-1)!, dtype));
+  const mean = rowMean(x);
+  const centred = op('Sub', x, mean);
+  const variance = rowMean(op('Mul', centred, centred));
+  const rstd = op('Reciprocal', op('Sqrt', op('Add', variance, emit.scalar(eps, dtype))));
+  emit.bind(node, [op('Add', op('Mul', op('Mul', centred, rstd), w), b), mean, rstd]);
+}
 
 function layerNormVjp(c: VjpContext): (Tensor | undefined)[] {
   const [x, w] = [c.inputs[0]!, c.inputs[1]!];
@@ -195,16 +212,18 @@ export const rmsNormOp: OpRecord = {
   },
   onnx(emit, node) {
     const [x, w] = node.inputs.map((p) => emit.name(p)) as [string, string];
-    const { dtype } = node.outputs[0]!;
-    const square = emit.node('Mul', [x, x])[0]!;
-    const mean =
-      emit.opset < 18
-        ? emit.node('ReduceMean', [square], { axes: [-1] })
-        : emit.node('ReduceMean', [square, emit.i64([-1])]);
-    const shifted = emit.node('Add', [mean[0]!, emit.scalar(epsOf(node.attrs), dtype)]);
-    const rstd = emit.node('Reciprocal', emit.node('Sqrt', shifted))[0]!;
-    const y = emit.node('Mul', [emit.node('Mul', [x, rstd])[0]!, w])[0]!;
-    emit.bind(node, [y, rstd]);
+    const { shape, dtype } = node.outputs[0]!;
+    const eps = epsOf(node.attrs);
+    if (emit.target === 'train' && dtype === 'f32' && sizeOf(shape) > 0) {
+      const attrs = { axis: -1, epsilon: { float: eps } };
+      emit.bind(node, emit.node('SimplifiedLayerNormalization', [x, w], attrs, 2));
+      return;
+    }
+    const op = (name: string, ...inputs: string[]): string => emit.node(name, inputs)[0]!;
+    const square = emit.node('ReduceSum', [op('Mul', x, x), emit.i64([shape.length - 1])])[0]!;
+    const mean = op('Mul', square, emit.scalar(1 / shape.at(-1)!, dtype));
+    const rstd = op('Reciprocal', op('Sqrt', op('Add', mean, emit.scalar(eps, dtype))));
+    emit.bind(node, [op('Mul', op('Mul', x, rstd), w), rstd]);
   },
   flops: perElement(6),
   samples: normSamples(1),
