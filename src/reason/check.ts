@@ -3,6 +3,8 @@
 import type { CheckResult, PlaceStep, RemoveStep, SudokuCertificate } from './types.ts';
 
 const CAND = new Uint16Array(81 * 82); // one candidate mask per cell and search level
+const GOAL = new Uint16Array(81); // the solution the leaves of a tree must show
+const SINGLE = Uint16Array.from({ length: 512 }, (_, mask) => ((mask & (mask - 1)) === 0 ? mask : 0));
 let stale = 0; // units that changed, one bit each
 let at = -1; // the step or tree byte under test
 function must(condition: boolean, why: string): asserts condition {
@@ -10,8 +12,7 @@ function must(condition: boolean, why: string): asserts condition {
 }
 
 type Board = ReturnType<typeof build>;
-function build(n: number) {
-  const height = n === 9 ? 3 : 2;
+function build(n: number, height = n === 9 ? 3 : 2) {
   const all = Array.from({ length: n * n }, (_, cell) => cell);
   const box = (c: number): number => Math.floor(c / n / height) * height + Math.floor(((c % n) * height) / n);
   const unitsOf = all.map((c) => [Math.floor(c / n), n + (c % n), 2 * n + box(c)]);
@@ -24,19 +25,19 @@ const boards = new Map([4, 6, 9].map((n) => [n * n, build(n)]));
 
 /** Naked and hidden singles to the fixpoint on the masks at offset `o`; false on a contradiction. */
 function propagate({ n, full, units, unitBits }: Board, o: number): boolean {
-  while (stale !== 0) {
-    const unit = 31 - Math.clz32(stale);
+  for (let unit = 0; stale !== 0; unit = unit === 3 * n - 1 ? 0 : unit + 1) {
+    if ((stale & (1 << unit)) === 0) continue;
     stale ^= 1 << unit;
     let [once, twice, fixed] = [0, 0, 0];
     for (let i = unit * n; i < unit * n + n; i++) {
       const mask = CAND[o + units[i]!]!;
       twice |= once & mask;
       once |= mask;
-      const single = (mask & (mask - 1)) === 0 ? mask : 0;
-      if ((single & fixed) !== 0) return false;
-      fixed |= single;
+      if ((fixed & SINGLE[mask]!) !== 0) return false;
+      fixed |= SINGLE[mask]!;
     }
     if (once !== full) return false;
+    if (((once & ~twice & ~fixed) | (twice & fixed)) === 0) continue;
     for (let i = unit * n; i < unit * n + n; i++) {
       const mask = CAND[o + units[i]!]!;
       if ((mask & (mask - 1)) === 0) continue;
@@ -50,26 +51,35 @@ function propagate({ n, full, units, unitBits }: Board, o: number): boolean {
   return true;
 }
 
-/** Walks the preorder tree below the state at offset `o` and adds the full grids at its leaves to `grids`. */
-function walk(b: Board, bytes: Uint8Array, o: number, grids: string[]): void {
+/** Walks the preorder tree below the state at offset `o`: every leaf is a contradiction or the grid in GOAL. */
+function walk(b: Board, tree: string, o: number): void {
   const alive = propagate(b, o);
-  const byte = bytes[++at];
-  const choices = byte !== undefined && byte < b.cells ? CAND[o + byte]! : 0;
-  if (byte !== 255) must(alive && (choices & (choices - 1)) !== 0, 'there is nothing to branch on');
-  else if (alive) {
-    const masks = CAND.subarray(o, o + b.cells);
-    must(!masks.some((mask) => mask & (mask - 1)), 'a leaf is neither a contradiction nor a full grid');
-    grids.push(Array.from(masks, (mask) => 32 - Math.clz32(mask)).join(''));
-  }
-  for (let rest = byte === 255 ? 0 : choices; rest !== 0; rest &= rest - 1) {
+  const byte = tree.charCodeAt(++at);
+  const choices = byte < b.cells ? CAND[o + byte]! : 0;
+  const leaf = byte === 255 && alive ? b.cells : 0;
+  must(byte === 255 || (alive && choices !== 0 && SINGLE[choices] === 0), 'there is nothing to branch on');
+  for (let cell = 0; cell < leaf; cell++) must(CAND[o + cell] === GOAL[cell], 'a leaf shows another grid');
+  for (let rest = choices; rest !== 0; rest &= rest - 1) {
     CAND.copyWithin(o + b.cells, o, o + b.cells);
-    CAND[o + b.cells + byte!] = rest & -rest;
-    stale = b.unitBits[byte!]!;
-    walk(b, bytes, o + b.cells, grids);
+    CAND[o + b.cells + byte] = rest & -rest;
+    stale = b.unitBits[byte]!;
+    walk(b, tree, o + b.cells);
   }
 }
 
-/** Writes a digit and takes it from all cells that see it. */
+function mustSolve(b: Board, clues: ArrayLike<number>, grid: string): void {
+  for (let cell = 0; cell < b.cells; cell++) {
+    const value = grid.charCodeAt(cell) - 48;
+    must(
+      value >= 1 && value <= b.n && (clues[cell] === 0 || clues[cell] === value),
+      'the grid does not keep the clues',
+    );
+    GOAL[cell] = CAND[cell] = 1 << (value - 1);
+  }
+  stale = 2 ** (3 * b.n) - 1;
+  must(grid.length === b.cells && propagate(b, 0), 'the grid does not solve the board');
+}
+
 function place(b: Board, cell: number, value: number): void {
   CAND[cell] = 1 << (value - 1);
   for (let peer = 0; peer < b.cells; peer++) if (b.sees(cell, peer)) CAND[peer]! &= ~(1 << (value - 1));
@@ -89,10 +99,9 @@ function mustRemove({ n, members, sees }: Board, { by, cells, values, units, rem
   const others = home.filter((cell) => !cells.includes(cell));
   const shape = [new Set(cells).size, cells.length, new Set(values).size, values.length, units.length].join();
   let pattern = cells.every((cell) => home.includes(cell)) && shape === (by === 4 ? '2,2,2,2,1' : '3,3,3,3,1');
-  if (by === 7) {
-    pattern = shape === '3,3,3,3,0' && sees(c1, c2) && sees(c1, c3);
-    pattern &&= CAND[c1] === (b1 | b2) && CAND[c2] === (b1 | b3) && CAND[c3] === (b2 | b3);
-  } else if (by === 6) pattern = values.length === 1 && cells.every((c) => target.includes(c));
+  const wing = CAND[c1] === (b1 | b2) && CAND[c2] === (b1 | b3) && CAND[c3] === (b2 | b3);
+  if (by === 7) pattern = shape === '3,3,3,3,0' && wing && sees(c1, c2) && sees(c1, c3);
+  else if (by === 6) pattern = values.length === 1 && cells.every((c) => target.includes(c));
   if (hidden || by === 6) pattern &&= others.every((c) => (CAND[c]! & bits) === 0);
   else if (by !== 7) pattern &&= cells.reduce((mask, c) => mask | CAND[c]!, 0) === bits;
   pattern &&= [...values, ...removed.map((pair) => pair[1])].every((v) => Number.isInteger(v) && v >= 1 && v <= n);
@@ -112,34 +121,28 @@ export function checkCertificate(clues: ArrayLike<number>, certificate: SudokuCe
   at = -1;
   try {
     const b = boards.get(clues.length);
-    const filled = Uint8Array.from(clues);
-    must(b !== undefined && filled.every((v, cell) => v <= b.n && v === clues[cell]), 'this is no board');
-    const given = Array.from(filled.keys()).filter((cell) => clues[cell] !== 0);
-    const solves = (grid: string): boolean =>
-      grid.length === b.cells &&
-      given.every((cell) => Number(grid[cell]) === clues[cell]) &&
-      b.members.every((unit) => unit.reduce((bits, c) => bits | (1 << Number(grid[c])), 0) === 2 * b.full);
+    const filled = new Uint8Array(clues);
+    must(b !== undefined && filled.every((value, cell) => value <= b.n && value === clues[cell]), 'this is no board');
     const { kind } = certificate;
-    const grids = kind === 'several' ? certificate.grids : kind === 'unsolvable' ? [] : [certificate.grid];
-    must(grids.every(solves), 'a grid does not solve the board');
-    CAND.fill(b.full, 0, b.cells);
+    GOAL.fill(0);
+    if (kind === 'several') for (const grid of certificate.grids) mustSolve(b, clues, grid);
+    else if (kind !== 'unsolvable') mustSolve(b, clues, certificate.grid);
+    for (let cell = 0; cell < b.cells; cell++) CAND[cell] = clues[cell] === 0 ? b.full : 1 << (clues[cell]! - 1);
     if (kind === 'unique' || kind === 'unsolvable') {
-      for (const cell of given) CAND[cell] = 1 << (clues[cell]! - 1);
+      const tree = atob(certificate.tree);
       stale = 2 ** (3 * b.n) - 1;
-      const found: string[] = [];
-      const bytes = Uint8Array.from(atob(certificate.tree), (character) => character.charCodeAt(0));
-      walk(b, bytes, 0, found);
-      must(at + 1 === bytes.length && found.join() === grids.join(), 'the tree proves something else');
+      walk(b, tree, 0);
+      must(at + 1 === tree.length, 'the tree has bytes left over');
     } else if (kind === 'trace') {
-      for (const cell of given) place(b, cell, clues[cell]!);
+      for (let cell = 0; cell < b.cells; cell++) if (clues[cell] !== 0) place(b, cell, clues[cell]!);
       for (const step of certificate.steps) {
         at++;
         if (step.do === 'remove') mustRemove(b, step);
         else must(filled[step.cell] === 0 && isForced(b, step), 'the digit is not forced here');
         if (step.do === 'place') place(b, step.cell, (filled[step.cell] = step.value));
       }
-      must(filled.join('') === grids[0], 'the steps do not fill in this grid');
-    } else must(kind === 'solution' || new Set(grids).size === 2, 'two different grids are needed');
+      must(filled.join('') === certificate.grid, 'the steps do not fill in this grid');
+    } else must(kind === 'solution' || new Set(certificate.grids).size === 2, 'two different grids are needed');
     return { ok: true };
   } catch (fault) {
     return { ok: false, step: at, why: fault instanceof Error ? fault.message : String(fault) };

@@ -78,8 +78,9 @@ function propagate(t: Tables, o: number): boolean {
         const cell = units[i]!;
         const mask = CAND[o + cell]!;
         const mine = mask & hidden;
-        if (mine === 0 || mine === mask) continue;
+        if (mine === 0) continue;
         if (mine & (mine - 1)) return false;
+        if (mine === mask) continue;
         CAND[o + cell] = mine;
         stale |= unitBits[cell]!;
         STACK[depth++] = cell;
