@@ -41,7 +41,7 @@ export function unpackSketch(row: Uint8Array): Uint8Array | undefined {
   if (row.length < 8) return undefined;
   const length = new DataView(row.buffer, row.byteOffset).getUint32(0, true);
   if (length + 8 > row.length || !isSealed(row.subarray(0, length + 8))) return undefined;
-  return row.slice(4, 4 + length);
+  return new Uint8Array(row.subarray(4, 4 + length));
 }
 
 export type NameKind = 'task' | 'source' | 'module';

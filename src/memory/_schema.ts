@@ -53,7 +53,12 @@ export function openFile(path: string, steps: readonly string[] = migrations): S
     db,
     path,
     close: () => {
-      db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+      // Leaving WAL and the exclusive mode drops the lock now; `close` alone would keep it until statements are collected.
+      if (!inMemory) {
+        db.prepare('PRAGMA journal_mode = DELETE').all();
+        db.prepare('PRAGMA locking_mode = NORMAL').all();
+        db.prepare('SELECT count(*) FROM sqlite_master').all();
+      }
       db.close();
       if (!inMemory) rmSync(noteOf(path), { force: true });
     },
@@ -131,6 +136,8 @@ function configure(db: Database.Database, path: string, inMemory: boolean): void
   }
   set('busy_timeout = 5000');
   set('cache_size = -16384');
+  set('wal_autocheckpoint = 256');
+  set('journal_size_limit = 4194304');
 }
 
 function migrate(db: Database.Database, path: string, steps: readonly string[]): void {

@@ -1,7 +1,6 @@
 // From a row of a store to an event: the sketch read back, its structure, its provenance, and the vector that similarity
 // compares.
 import {
-  dequantise,
   fromBytes,
   type Obj,
   type Sketcher,
@@ -93,10 +92,10 @@ export class EventReader {
 
   /** [kept] content plus what the structure says: sketches of different structures can be compared. */
   vectorOf(sketch: StoredSketch, structure: Structure): Float64Array {
-    const vector = dequantise(sketch);
-    if (sketch.part === 'full') return vector;
-    const base = this.#sketcher.base(structure);
-    for (let i = 0; i < vector.length; i++) vector[i]! += base[i]!;
+    const { codes, step } = sketch;
+    const vector = new Float64Array(codes.length);
+    const base = sketch.part === 'full' ? undefined : this.#sketcher.base(structure);
+    for (let i = 0; i < codes.length; i++) vector[i] = codes[i]! * step + (base === undefined ? 0 : base[i]!);
     return vector;
   }
 }

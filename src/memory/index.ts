@@ -36,3 +36,5 @@ export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
 export { candidateRate, type CentredQuery, LshIndex, type LshOptions, type Near, probeKeys } from './lsh.ts';
 export { cosineOfHamming, hamming, SIGNATURE_BITS, type Signed, Signer } from './signature.ts';
 export { decodePostings, encodePostings } from './postings.ts';
+export { InMemoryStore } from './in-memory-store.ts';
+export { conformance, type ConformanceCase, type StoreFactory, syntheticEvent } from './conformance.ts';

@@ -64,7 +64,7 @@ export interface QuarantinedEvent {
 export interface MemoryStats extends StoreStats {
   readonly spec: SketchSpec;
   readonly revision: number;
-  /** All bytes of the files divided by the events. */
+  /** Bytes of the data file divided by the events. */
   readonly bytesPerEvent: number;
 }
 

@@ -85,7 +85,16 @@ export class SqliteStore implements Store {
     this.#expectOpen();
     const { db, path } = this.#file;
     const after: (() => void)[] = [];
-    const state: Transaction = { fresh: new Map(), users: new Map(), entities: new Set(), next: this.#next, edited: false };
+    const state: Transaction = {
+      fresh: new Map(),
+      users: new Map(),
+      keys: new Set(),
+      entities: new Set(),
+      goneRefs: new Set(),
+      goneEntities: new Set(),
+      next: this.#next,
+      edited: false,
+    };
     let written: Written[];
     try {
       db.exec('BEGIN IMMEDIATE');
@@ -167,8 +176,10 @@ export class SqliteStore implements Store {
     const entry = { prefix: prefixOf(id), centre: event.centre, signature: event.signature, keys: event.keys };
     this.#sql('INSERT INTO pending VALUES (?, ?)').run([ref, packPending(entry)]);
     after.push(() => this.#index.addPending(ref, entry));
+    for (const key of event.keys) state.keys.add(key);
     for (const entity of event.entities) {
-      if (this.#index.entity(entity.key) !== undefined || state.entities.has(entity.key)) continue;
+      const known = this.#index.entity(entity.key) !== undefined && !state.goneEntities.has(entity.key);
+      if (known || state.entities.has(entity.key)) continue;
       state.entities.add(entity.key);
       const module = this.#dictionary.name('module', entity.module, 0);
       const insert = this.#sql('INSERT INTO entity (key, module, signature) VALUES (?, ?, ?)');
@@ -192,7 +203,7 @@ export class SqliteStore implements Store {
     const ref = raw[0];
     const old = this.#sketchRow(ref);
     this.#sql('UPDATE sketch SET bytes = ? WHERE ord = ?').run([packSketch(sketch, old?.length), ref]);
-    if (dropKeys) this.#dropKeys(ref, after);
+    if (dropKeys) this.#dropKeys(ref, state, after);
     state.edited = true;
     return { ref, fresh: true, count: raw[6] };
   }
@@ -200,7 +211,7 @@ export class SqliteStore implements Store {
   #remove(id: Id, at: number, certificate: string, state: Transaction, after: (() => void)[]): Written {
     const raw = this.#expectEvent(id);
     const [ref, , structure, task, source] = raw;
-    this.#dropKeys(ref, after);
+    this.#dropKeys(ref, state, after);
     // Rows keep their size and are filled with zeros: SQLite writes them in place, so that no copy stays on a page.
     const blank = { provenance: new Uint8Array(raw[7]?.length ?? 0), meta: new Uint8Array(raw[8]?.length ?? 0) };
     this.#sql(
@@ -228,7 +239,8 @@ export class SqliteStore implements Store {
   }
 
   /** Takes the event out of every posting list, and entities that are in no list any more out of the entity index. */
-  #dropKeys(ref: number, after: (() => void)[]): void {
+  #dropKeys(ref: number, state: Transaction, after: (() => void)[]): void {
+    state.goneRefs.add(ref);
     const pending = this.#index.pending.get(ref);
     const keys = pending === undefined ? this.#postings.remove(ref) : Array.from(pending.keys);
     if (pending !== undefined) {
@@ -236,8 +248,9 @@ export class SqliteStore implements Store {
       after.push(() => this.#index.dropPendingKeys(ref));
     }
     for (const key of keys) {
-      if (this.#index.entity(key) === undefined) continue;
-      if (this.#postings.has(key) || this.#index.tail(key).some((r) => r !== ref)) continue;
+      if (this.#index.entity(key) === undefined || state.keys.has(key)) continue;
+      if (this.#postings.has(key) || this.#index.tail(key).some((r) => !state.goneRefs.has(r))) continue;
+      state.goneEntities.add(key);
       this.#sql('UPDATE entity SET signature = zeroblob(32) WHERE key = ?').run([key]);
       this.#sql('DELETE FROM entity WHERE key = ?').run([key]);
       after.push(() => this.#index.removeEntity(key));
@@ -384,7 +397,15 @@ export class SqliteStore implements Store {
     return this.#guard(() => {
       const [answer] = this.#file.db.prepare('PRAGMA quick_check(1)').raw().get([]) as [string];
       if (answer !== 'ok') throw Object.assign(new Error(answer), { code: 'SQLITE_CORRUPT' });
-      for (const raw of this.#sql(`${EVENT} WHERE structure > 0`).iterate([])) this.#toRow(raw as RawEvent, true);
+      // In portions: an unfinished iteration would keep the file locked.
+      for (let last = 0; ; ) {
+        const rows = this.#sql(`${EVENT} WHERE ord > ? AND structure > 0 ORDER BY ord LIMIT 256`).all([last]) as RawEvent[];
+        if (rows.length === 0) break;
+        for (const raw of rows) {
+          last = raw[0];
+          this.#toRow(raw, true);
+        }
+      }
       return [...this.#quarantined].sort((a, b) => a - b);
     });
   }
@@ -405,7 +426,9 @@ export class SqliteStore implements Store {
         structures: this.#dictionary.structures,
         entities: this.#index.entityCount,
         tombstones,
-        fileBytes: this.#fileBytes(),
+        // Pages that are still in the log count as if they were in the file already.
+        fileBytes: pragma(this.#file.db, 'page_count') * pragma(this.#file.db, 'page_size'),
+        logBytes: statSync(`${this.#file.path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
         bytes,
         quarantined: [...this.#quarantined].sort((a, b) => a - b),
       };
@@ -421,13 +444,6 @@ export class SqliteStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #fileBytes(): number {
-    if (this.#file.path === ':memory:') return pragma(this.#file.db, 'page_count') * pragma(this.#file.db, 'page_size');
-    let sum = 0;
-    for (const suffix of ['', '-wal']) sum += statSync(`${this.#file.path}${suffix}`, { throwIfNoEntry: false })?.size ?? 0;
-    return sum;
   }
 
   #row(ref: number, withSketch: boolean): Row | undefined {
@@ -505,10 +521,16 @@ export class SqliteStore implements Store {
   }
 }
 
+/** What one write has done so far; the index in memory learns of it after the commit. */
 interface Transaction {
   readonly fresh: Map<string, number>;
   readonly users: Map<string, { kind: 'task' | 'source' | 'structure'; text: string; structure: Uint8Array | undefined; n: number }>;
+  /** Keys of events inserted by this write. */
+  readonly keys: Set<number>;
+  /** Entities added, and events and entities that lost their keys, by this write. */
   readonly entities: Set<number>;
+  readonly goneRefs: Set<number>;
+  readonly goneEntities: Set<number>;
   next: number;
   edited: boolean;
 }

@@ -58,7 +58,7 @@ export interface CorruptRow {
 
 export type Row = StoredRow | CorruptRow;
 
-/** Changes of one transaction; they happen together or not at all. */
+/** Changes of one transaction; they happen together or not at all. 'replace' and 'remove' name events of earlier writes. */
 export type Change =
   | { readonly kind: 'insert'; readonly event: NewEvent }
   | { readonly kind: 'replace'; readonly id: Id; readonly sketch: Uint8Array; readonly dropKeys: boolean }
@@ -97,8 +97,10 @@ export interface StoreStats {
   readonly structures: number;
   readonly entities: number;
   readonly tombstones: number;
-  /** Bytes of all files of the store; 0 for one without files. */
+  /** Bytes of the data file, free pages included; 0 for a store without files. */
   readonly fileBytes: number;
+  /** Bytes of the write-ahead log beside it: bounded, and empty after a clean close. */
+  readonly logBytes: number;
   /** Bytes by kind of record, pages counted as a whole. */
   readonly bytes: Readonly<Record<string, number>>;
   readonly quarantined: readonly number[];

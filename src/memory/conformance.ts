@@ -1,0 +1,248 @@
+// The cases that every Store must pass, free of any test framework: run each on fresh stores of your kind. They compare a
+// store with the in-memory one, operation by operation.
+import assert from 'node:assert/strict';
+import { Rng } from '../tensor/rng.ts';
+import { CairnError } from '../errors.ts';
+import { InMemoryStore } from './in-memory-store.ts';
+import { SIGNATURE_WORDS, type Signed } from './signature.ts';
+import { type Change, isCorrupt, type NewEvent, type Row, type Store } from './store.ts';
+
+/** Makes stores. `reopen` closes one and opens the same data again, or returns it as it is if nothing outlives it. */
+export interface StoreFactory {
+  open(): Promise<Store>;
+  reopen(store: Store): Promise<Store>;
+}
+
+export interface ConformanceCase {
+  readonly name: string;
+  run(factory: StoreFactory): Promise<void>;
+}
+
+/** A made-up event: 20 places with one of 5 contents each, as keys, and random bytes as its sketch. */
+export function syntheticEvent(rng: Rng, n: number): NewEvent {
+  const keys = new Set<number>();
+  for (let place = 0; place < 20; place++) keys.add(1000 + place * 8 + rng.integer(5)).add(10 + rng.integer(5));
+  keys.add(1_000_000 + n);
+  const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => rng.integer(256));
+  return {
+    id: bytes(16),
+    structure: { hash: n % 7 === 0 ? 'structure-b' : 'structure-a', bytes: Uint8Array.of(n % 7 === 0 ? 2 : 1) },
+    task: n % 5 === 0 ? 'solve' : 'read',
+    source: `source-${n % 3}`,
+    at: 1_700_000_000_000 + n,
+    provenance: Uint8Array.of(n & 255),
+    meta: bytes(rng.integer(20)),
+    sketch: bytes(100 + rng.integer(20)),
+    signature: Uint32Array.from({ length: SIGNATURE_WORDS }, () => rng.u32()),
+    centre: n % 2,
+    keys: Float64Array.from(keys).sort(),
+    entities: [...keys].filter((key) => key < 100).map((key) => ({ key, module: 'part', signature: wordsFor(key) })),
+  };
+}
+
+export const conformance: readonly ConformanceCase[] = [
+  {
+    name: 'reads back what was written, also after opening again',
+    async run({ open, reopen }) {
+      let store = await open();
+      const events = many(30, 1);
+      await store.write(events.map(insert));
+      for (let round = 0; round < 2; round++) {
+        const rows = await store.find(events.map((e) => e.id));
+        rows.forEach((row, i) => sameEvent(row, events[i]!));
+        assert.deepEqual(await store.structure('structure-a'), Uint8Array.of(1));
+        assert.equal((await store.find([new Uint8Array(16)]))[0], undefined);
+        store = await reopen(store);
+      }
+      await store.close();
+    },
+  },
+  {
+    name: 'agrees with the in-memory store through random writes, removals and openings',
+    async run({ open, reopen }) {
+      let store = await open();
+      const oracle = new InMemoryStore();
+      const rng = new Rng(2);
+      const events = many(1100, 3);
+      const live: NewEvent[] = [];
+      for (let i = 0; i < events.length; ) {
+        const batch = events.slice(i, (i += 1 + rng.integer(90)));
+        const changes: Change[] = batch.map(insert);
+        if (live.length > 0 && rng.bernoulli(0.5)) {
+          const { id, sketch } = live[rng.integer(live.length)]!;
+          changes.push({ kind: 'replace', id, sketch: sketch.slice(0, 50), dropKeys: rng.bernoulli(0.5) });
+        }
+        for (let gone = rng.integer(4); gone > 0 && live.length > 0; gone--) {
+          const [{ id }] = live.splice(rng.integer(live.length), 1) as [NewEvent];
+          changes.splice(rng.integer(changes.length), 0, { kind: 'remove', id, at: i, certificate: '{}' });
+        }
+        live.push(...batch);
+        if (rng.bernoulli(0.4)) changes.push(insert(live[rng.integer(live.length)]!));
+        if (rng.bernoulli(0.3)) changes.push({ kind: 'stat', name: `s${rng.integer(3)}`, bytes: Uint8Array.of(i & 255) });
+        const [a, b] = [await store.write(changes), await oracle.write(changes)];
+        assert.deepEqual(a, b);
+        assert.equal(await store.revision(), await oracle.revision());
+        if (rng.bernoulli(0.2)) store = await reopen(store);
+        await sameAnswers(store, oracle, rng);
+      }
+      assert.deepEqual(await lines(store), await lines(oracle));
+      store = await reopen(store);
+      assert.deepEqual(await lines(store), await lines(oracle));
+      await store.close();
+    },
+  },
+  {
+    name: 'a duplicate raises the count and stores nothing, within one write and across writes',
+    async run({ open }) {
+      const store = await open();
+      const [event, other] = many(2, 4);
+      const first = await store.write([insert(event!), insert(event!), insert(other!)]);
+      assert.deepEqual(
+        first.map((w) => [w.ref, w.fresh, w.count]),
+        [
+          [1, true, 1],
+          [1, false, 2],
+          [2, true, 1],
+        ],
+      );
+      assert.deepEqual(await store.write([insert(event!)]), [{ ref: 1, fresh: false, count: 3 }]);
+      assert.equal(await store.count(), 2);
+      await store.close();
+    },
+  },
+  {
+    name: 'a write happens as a whole or not at all',
+    async run({ open, reopen }) {
+      let store = await open();
+      const [a, b, c] = many(3, 5);
+      await store.write([insert(a!)]);
+      const before = await lines(store);
+      const bad: Change[] = [
+        insert(b!),
+        { kind: 'stat', name: 'x', bytes: Uint8Array.of(1) },
+        { kind: 'remove', id: a!.id, at: 0, certificate: '{}' },
+        { kind: 'remove', id: c!.id, at: 0, certificate: '{}' },
+      ];
+      for (let at = 0; at < bad.length; at++) {
+        const changes = [...bad.slice(0, at), bad[3]!, ...bad.slice(at, 3)];
+        await assert.rejects(store.write(changes), (e) => CairnError.isInstance(e) && e.code === 'event_not_found');
+        assert.deepEqual(await lines(store), before);
+        assert.equal((await store.sharing(b!.keys, { limit: 5 })).hits.some((hit) => hit.ref !== 1), false);
+      }
+      store = await reopen(store);
+      assert.deepEqual(await lines(store), before);
+      sameEvent((await store.find([a!.id]))[0], a!);
+      await store.close();
+    },
+  },
+  {
+    name: 'a removed event is gone from every answer, and what it was the last of goes with it',
+    async run({ open, reopen }) {
+      let store = await open();
+      const control = await open();
+      const events = many(450, 6);
+      const gone = events[7]!;
+      await store.write(events.map(insert));
+      await control.write(events.filter((e) => e !== gone).map(insert));
+      await store.write([{ kind: 'remove', id: gone.id, at: 5, certificate: '{"a":1}' }]);
+      for (let round = 0; round < 2; round++) {
+        assert.equal((await store.find([gone.id]))[0], undefined);
+        assert.equal((await store.read([8]))[0], undefined);
+        assert.deepEqual(await lines(store), await lines(control));
+        assert.deepEqual((await store.tombstone(gone.id))?.certificate, '{"a":1}');
+        assert.equal((await store.frequency([1_000_007]))[0], 0);
+        store = await reopen(store);
+      }
+      const rest = events.filter((e) => e !== gone);
+      for (let i = 0; i < rest.length; i += 75) {
+        await store.write(rest.slice(i, i + 75).map(({ id }) => ({ kind: 'remove', id, at: 0, certificate: '' })));
+      }
+      const { events: left, structures, entities } = await store.stats();
+      assert.deepEqual([left, structures, entities], [0, 0, 0]);
+      await Promise.all([store.close(), control.close()]);
+    },
+  },
+  {
+    name: 'lists the latest first, page by page',
+    async run({ open }) {
+      const store = await open();
+      const events = many(25, 7);
+      await store.write(events.map(insert));
+      await store.write([{ kind: 'remove', id: events[20]!.id, at: 0, certificate: '' }]);
+      const seen: number[] = [];
+      for (let before: number | undefined; ; ) {
+        const rows = await store.list({ limit: 7, ...(before === undefined ? {} : { before }) });
+        if (rows.length === 0) break;
+        seen.push(...rows.map((row) => row.ref));
+        before = rows[rows.length - 1]!.ref;
+      }
+      assert.deepEqual(seen, Array.from({ length: 25 }, (_, i) => 25 - i).filter((ref) => ref !== 21));
+      const [bare] = await store.list({ limit: 1, sketches: false });
+      assert.equal(bare !== undefined && !isCorrupt(bare) && bare.sketch.length, 0);
+      await store.close();
+    },
+  },
+  {
+    name: 'references are never given out twice',
+    async run({ open, reopen }) {
+      let store = await open();
+      const [a, b] = many(2, 8);
+      await store.write([insert(a!)]);
+      await store.write([{ kind: 'remove', id: a!.id, at: 0, certificate: '' }]);
+      store = await reopen(store);
+      assert.deepEqual(await store.write([insert(b!)]), [{ ref: 2, fresh: true, count: 1 }]);
+      assert.deepEqual(await store.write([insert(a!)]), [{ ref: 3, fresh: true, count: 1 }]);
+      await store.close();
+    },
+  },
+];
+
+function many(n: number, seed: number): NewEvent[] {
+  const rng = new Rng(seed);
+  return Array.from({ length: n }, (_, i) => syntheticEvent(rng, i));
+}
+
+function insert(event: NewEvent): Change {
+  return { kind: 'insert', event };
+}
+
+function wordsFor(key: number): Uint32Array {
+  const rng = new Rng(key);
+  return Uint32Array.from({ length: SIGNATURE_WORDS }, () => rng.u32());
+}
+
+function sameEvent(row: Row | undefined, event: NewEvent): void {
+  assert.ok(row !== undefined && !isCorrupt(row));
+  const { id, task, source, at, provenance, meta, sketch } = event;
+  const { ref: _ref, count: _count, ...rest } = row;
+  assert.deepEqual(rest, { id, structure: event.structure.hash, task, source, at, provenance, meta, sketch });
+}
+
+async function lines(store: Store): Promise<string[]> {
+  const all: string[] = [];
+  for await (const line of store.dump()) all.push(line);
+  return all;
+}
+
+async function sameAnswers(store: Store, oracle: Store, rng: Rng): Promise<void> {
+  const keys = Array.from({ length: 12 }, () => 1000 + rng.integer(20) * 8 + rng.integer(5));
+  const also = [1 + rng.integer(50), 1 + rng.integer(50)].filter((ref, i, list) => list.indexOf(ref) === i);
+  const weights = rng.bernoulli(0.5) ? keys.map(() => 1 + rng.integer(4)) : undefined;
+  const distinct = [...new Set(keys)];
+  const options = { limit: 1 + rng.integer(20), also, weights: weights?.slice(0, distinct.length) };
+  const [a, b] = [await store.sharing(distinct, options), await oracle.sharing(distinct, options)];
+  assert.deepEqual(Array.from(a.frequency), Array.from(b.frequency));
+  assert.deepEqual(
+    a.hits.map((hit) => [hit.ref, hit.score.toFixed(9), hit.shared]),
+    b.hits.map((hit) => [hit.ref, hit.score.toFixed(9), hit.shared]),
+  );
+  const signed: Signed = { bits: wordsFor(rng.u32()), projections: new Float32Array(256) };
+  const queries = [0, 1].map((centre) => ({ centre, signed }));
+  assert.deepEqual(await store.near(queries, 10), await oracle.near(queries, 10));
+  const parts = await store.nearEntities('part', { centre: 0, signed }, 3);
+  const expected = await oracle.nearEntities('part', { centre: 0, signed }, 3);
+  assert.deepEqual(
+    parts.map((p) => p.distance),
+    expected.map((p) => p.distance),
+  );
+}

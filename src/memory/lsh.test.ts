@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Rng } from '../tensor/rng.ts';
+import { candidateRate, type CentredQuery, LshIndex, probeKeys } from './lsh.ts';
+import { cosineOfHamming, hamming, Signer } from './signature.ts';
+
+/** A pair of vectors with exactly this cosine. */
+function pairWith(cosine: number, dim: number, rng: Rng): [Float64Array, Float64Array] {
+  const a = new Float64Array(dim);
+  const b = new Float64Array(dim);
+  rng.fillNormal(a);
+  rng.fillNormal(b);
+  let ab = 0;
+  let aa = 0;
+  for (let i = 0; i < dim; i++) {
+    ab += a[i]! * b[i]!;
+    aa += a[i]! * a[i]!;
+  }
+  let bb = 0;
+  for (let i = 0; i < dim; i++) {
+    b[i]! -= (ab / aa) * a[i]!;
+    bb += b[i]! * b[i]!;
+  }
+  const sine = Math.sqrt(1 - cosine * cosine);
+  for (let i = 0; i < dim; i++) b[i] = (cosine * a[i]!) / Math.sqrt(aa) + (sine * b[i]!) / Math.sqrt(bb);
+  return [a, b];
+}
+
+describe('signatures', () => {
+  it('differ in a share of bits that estimates the angle: mean within 3 sd of the mean', () => {
+    const rng = new Rng(1);
+    for (const cosine of [0.9, 0.5, 0, -0.5]) {
+      const signer = new Signer(512, 'angle');
+      const p = Math.acos(cosine) / Math.PI;
+      const pairs = 150;
+      let sum = 0;
+      for (let i = 0; i < pairs; i++) {
+        const [a, b] = pairWith(cosine, 512, rng);
+        sum += hamming(signer.sign(a).bits, signer.sign(b).bits);
+      }
+      // Rows of the rotation are orthogonal, so bits vary a little less than independent ones.
+      const sd = Math.sqrt((256 * p * (1 - p)) / pairs);
+      expect(Math.abs(sum / pairs - 256 * p)).toBeLessThan(3 * sd);
+      expect(cosineOfHamming(sum / pairs)).toBeCloseTo(cosine, 1);
+    }
+  });
+
+  it('are a function of seed and values; shorter values count as zero-padded; the centre is taken away', () => {
+    const rng = new Rng(2);
+    const v = new Float32Array(1024);
+    rng.fillNormal(v);
+    const signer = new Signer(1024, 'x');
+    expect(new Signer(1024, 'x').sign(v).bits).toEqual(signer.sign(v).bits);
+    expect(new Signer(1024, 'y').sign(v).bits).not.toEqual(signer.sign(v).bits);
+    const half = v.slice(0, 512);
+    const padded = new Float32Array(1024);
+    padded.set(half);
+    expect(signer.sign(half).bits).toEqual(signer.sign(padded).bits);
+    const centre = v.map((x) => x + 1);
+    expect(signer.sign(v, centre).bits).toEqual(signer.sign(new Float32Array(1024).fill(-1)).bits);
+    expect(() => signer.sign(new Float32Array(2048))).toThrow('Expected at most 1024 numbers, got 2048.');
+  });
+});
+
+describe('probes', () => {
+  it('come in order of score and never repeat a key', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 1, max: 300 }),
+        (y, count) => {
+          const keys = probeKeys(y, count);
+          expect(keys.length).toBe(Math.min(count, 2 ** y.length));
+          expect(new Set(keys).size).toBe(keys.length);
+          const score = (key: number): number => {
+            let sum = 0;
+            y.forEach((v, i) => (sum += ((key ^ keys[0]!) >> i) & 1 ? v * v : 0));
+            return sum;
+          };
+          const all = Array.from({ length: 2 ** y.length }, (_, key) => score(key)).sort((a, b) => a - b);
+          keys.forEach((key, i) => expect(score(key)).toBeCloseTo(all[i]!, 9));
+        },
+      ),
+      { numRuns: 200, seed: 3 },
+    );
+  });
+});
+
+describe('the index', () => {
+  it.each([
+    [0.9, 1],
+    [0.8, 1],
+    [0.7, 1],
+    [0.32, 1],
+    [0, 1],
+  ])('finds pairs of cosine %d at the rate of the formula, within 3 sd', (cosine, probes) => {
+    // One stored item per index would be slow: stored items are all different, each query asks for its own partner.
+    const pairs = 400;
+    const bits = 12;
+    const tables = 8;
+    const rng = new Rng(`${cosine}`);
+    let found = 0;
+    for (let block = 0; block < 4; block++) {
+      const signer = new Signer(256, `rate-${block}`);
+      const index = new LshIndex({ tables, probes, scanBelow: 0, shortKeysBelow: 1e9, bucketCap: 1e9 });
+      const queries: CentredQuery[] = [];
+      for (let i = 0; i < pairs; i++) {
+        const [a, b] = pairWith(cosine, 256, rng);
+        index.add(i, signer.sign(a).bits);
+        queries.push({ centre: 0, signed: signer.sign(b) });
+      }
+      for (let i = pairs; i < 9000; i++) index.add(i, Uint32Array.from({ length: 8 }, () => rng.u32()));
+      index.candidates([queries[0]!]);
+      queries.forEach((query, i) => {
+        if (index.candidates([query]).includes(i)) found++;
+      });
+    }
+    const rate = candidateRate(cosine, bits, tables);
+    const n = 4 * pairs;
+    const sd = Math.sqrt((rate * (1 - rate)) / n) + 0.25 / n;
+    expect(Math.abs(found / n - rate)).toBeLessThan(3 * sd);
+  });
+
+  it('formula: the values of the table', () => {
+    expect(candidateRate(0.9, 10, 8)).toBeCloseTo(0.852, 3);
+    expect(candidateRate(0.32, 10, 8)).toBeCloseTo(0.05, 2);
+    expect(candidateRate(0.95, 12, 16)).toBeCloseTo(0.995, 3);
+  });
+
+  it('more probes find more: 0.8 rises from below 0.3 to above 0.6 with 16 probes of 16 bits', () => {
+    const rng = new Rng(5);
+    const signer = new Signer(256, 'probe');
+    const rate = (probes: number): number => {
+      const index = new LshIndex({ probes, scanBelow: 0, shortKeysBelow: 0 });
+      const queries: CentredQuery[] = [];
+      for (let i = 0; i < 9000; i++) {
+        const [a, b] = i < 300 ? pairWith(0.8, 256, rng) : [new Float64Array(256).fill(i % 7), undefined];
+        index.add(i, signer.sign(a).bits);
+        if (b !== undefined) queries.push({ centre: 0, signed: signer.sign(b) });
+      }
+      return queries.filter((q, i) => index.candidates([q]).includes(i)).length / queries.length;
+    };
+    expect(rate(1)).toBeLessThan(0.3);
+    expect(rate(16)).toBeGreaterThan(0.6);
+  });
+
+  it('scans small stores exactly, skips what was removed, and other centres', () => {
+    const rng = new Rng(6);
+    const index = new LshIndex();
+    const words = Array.from({ length: 500 }, () => Uint32Array.from({ length: 8 }, () => rng.u32()));
+    words.forEach((w, i) => index.add(i, w, i % 2));
+    index.remove(100);
+    const query: CentredQuery = { centre: 0, signed: { bits: words[100]!, projections: new Float32Array(256) } };
+    const expected = words
+      .map((w, ref) => ({ ref, distance: hamming(w, words[100]!) }))
+      .filter(({ ref }) => ref % 2 === 0 && ref !== 100)
+      .sort((a, b) => a.distance - b.distance || a.ref - b.ref);
+    const near = index.nearest([query], 5);
+    expect(near).toEqual(expected.filter((n) => n.distance <= expected[4]!.distance));
+    expect(index.has(100)).toBe(false);
+  });
+});
