@@ -66,6 +66,7 @@ function normalise(p: Float64Array): void {
 /**
  * The distribution the next token is drawn from, `[V]`.
  * @param seen ids that the repetition penalty applies to
+ * @param process may change the logits in place, after the penalty and before temperature and filters
  * @throws CairnError `bad_sampling` for an option out of range or logits without a finite value.
  * @example
  * distribution([2, 1, 0], { topK: 2 }); // about [0.73, 0.27, 0]
@@ -74,6 +75,7 @@ export function distribution(
   logits: ArrayLike<number>,
   options: SamplingOptions = {},
   seen: Iterable<number> = [],
+  process?: (logits: Float64Array) => void,
 ): Float64Array {
   checkSampling(options);
   const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
@@ -81,6 +83,7 @@ export function distribution(
   if (repetitionPenalty !== 1) {
     for (const id of new Set(seen)) z[id] = z[id]! > 0 ? z[id]! / repetitionPenalty : z[id]! * repetitionPenalty;
   }
+  process?.(z);
   const best = argmax(z);
   if (!Number.isFinite(z[best]!)) {
     throw new CairnError('bad_sampling', `Expected finite logits, got ${z[best]} as the largest.`, {

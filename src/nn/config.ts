@@ -1,0 +1,148 @@
+// config.json of a model directory: schemas of the model types Cairn writes, with errors that name the key. Unknown keys
+// are kept, so that a file written by a newer version survives a rewrite.
+import { z } from 'zod';
+import { CairnError } from '../errors.ts';
+import type { Layer } from './module.ts';
+
+const count = z.int().min(1).max(1_000_000_000);
+const small = z.int().min(1).max(65_536);
+
+const layerSchema: z.ZodType<Layer> = z.lazy(() =>
+  z.discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('linear'),
+      inputs: small,
+      outputs: small,
+      bias: z.boolean(),
+      std: z.number().min(0).exactOptional(),
+    }),
+    z.object({ kind: z.literal('embedding'), count, width: small, std: z.number().min(0) }),
+    z.object({ kind: z.literal('rms-norm'), width: small, eps: z.number().positive() }),
+    z.object({ kind: z.literal('layer-norm'), width: small, eps: z.number().positive() }),
+    z.object({
+      kind: z.literal('activation'),
+      name: z.enum(['relu', 'gelu', 'silu', 'tanh', 'sigmoid', 'relu-squared']),
+    }),
+    z.object({ kind: z.literal('rescale'), scale: z.number(), shift: z.number() }),
+    z.object({ kind: z.literal('reshape'), shape: z.array(small).max(8) }),
+    z.object({
+      kind: z.literal('conv2d'),
+      inputs: small,
+      outputs: small,
+      kernel: small,
+      stride: small,
+      padding: z.int().min(0).max(65_536),
+    }),
+    z.object({ kind: z.literal('pool2d'), how: z.enum(['max', 'avg']), size: small }),
+    z.object({
+      kind: z.literal('sequential'),
+      layers: z.record(z.string().regex(/^[A-Za-z_]\w*$/), layerSchema),
+    }),
+  ]),
+);
+
+const common = {
+  architectures: z.array(z.string()),
+  cairn_version: z.string(),
+  dtype: z.literal('float32'),
+};
+
+const classifierSchema = z.looseObject({
+  model_type: z.literal('cairn_classifier'),
+  ...common,
+  /** Length of one flat input and what its values mean. */
+  input_size: small,
+  input_meaning: z.string(),
+  labels: z.array(z.string()).min(2),
+  /** Logits are divided by this before the softmax; fitted on held-out examples. */
+  temperature: z.number().positive(),
+  layers: layerSchema,
+});
+
+const lmSchema = z.looseObject({
+  model_type: z.literal('cairn_lm'),
+  ...common,
+  vocab_size: count,
+  hidden_size: small,
+  num_hidden_layers: z.int().min(1).max(1024),
+  num_attention_heads: small,
+  num_key_value_heads: small,
+  intermediate_size: small,
+  max_position_embeddings: count,
+  position_embedding: z.enum(['rope', 'learned']),
+  rope_theta: z.number().positive(),
+  rms_norm_eps: z.number().positive(),
+  hidden_act: z.enum(['gelu', 'silu', 'relu-squared']),
+  mlp_gated: z.boolean(),
+  mlp_bias: z.boolean(),
+  qk_norm: z.boolean(),
+  attn_logit_softcapping: z.number().positive().nullable(),
+  sliding_window: count.nullable(),
+  tie_word_embeddings: z.boolean(),
+});
+
+export type ClassifierConfig = z.infer<typeof classifierSchema>;
+export type LmConfig = z.infer<typeof lmSchema>;
+export type ModelConfig = ClassifierConfig | LmConfig;
+
+const schemas = { cairn_classifier: classifierSchema, cairn_lm: lmSchema };
+
+/**
+ * Checks the parsed content of a config.json.
+ * @throws CairnError `bad_config` naming the first key that is wrong.
+ */
+export function parseConfig(json: unknown): ModelConfig {
+  const type = typeof json === 'object' && json !== null && 'model_type' in json ? json.model_type : undefined;
+  if (type !== 'cairn_classifier' && type !== 'cairn_lm') {
+    throw new CairnError(
+      'bad_config',
+      `Expected key \`model_type\` of config.json to be one of ${Object.keys(schemas).join(', ')}, got ${print(type)}.`,
+      { hint: 'Point at a model directory that Cairn wrote.' },
+    );
+  }
+  const result = schemas[type].safeParse(json);
+  if (!result.success) throw explain(json, result.error);
+  if (result.data.model_type === 'cairn_lm') checkHeads(result.data as LmConfig);
+  return result.data as ModelConfig;
+}
+
+function checkHeads(c: LmConfig): void {
+  const rule = (ok: boolean, key: string, expected: string, got: number): void => {
+    if (!ok) throw new CairnError('bad_config', `Expected key \`${key}\` of config.json to ${expected}, got ${got}.`);
+  };
+  rule(
+    c.hidden_size % c.num_attention_heads === 0,
+    'num_attention_heads',
+    `divide hidden_size ${c.hidden_size}`,
+    c.num_attention_heads,
+  );
+  rule(
+    c.num_attention_heads % c.num_key_value_heads === 0,
+    'num_key_value_heads',
+    `divide num_attention_heads ${c.num_attention_heads}`,
+    c.num_key_value_heads,
+  );
+  const head = c.hidden_size / c.num_attention_heads;
+  rule(
+    c.position_embedding !== 'rope' || head % 2 === 0,
+    'hidden_size',
+    'give an even head width for RoPE',
+    c.hidden_size,
+  );
+}
+
+function explain(json: unknown, error: z.ZodError): CairnError {
+  const issue = error.issues[0]!;
+  let found: unknown = json;
+  for (const key of issue.path) {
+    found = typeof found === 'object' && found !== null ? (found as Record<PropertyKey, unknown>)[key] : undefined;
+  }
+  const detail = issue.message.replace(/^Invalid (input|option): /, '').replace(/^(Too (small|big)): /, '');
+  return new CairnError(
+    'bad_config',
+    `Expected a valid key \`${issue.path.join('.')}\` in config.json, got ${print(found)}: ${detail}.`,
+    { hint: 'Correct the key, or write the model again.', details: { key: issue.path.join('.') } },
+  );
+}
+
+const print = (x: unknown): string => (x === undefined ? 'nothing' : String(JSON.stringify(x)).slice(0, 60));

@@ -1,0 +1,172 @@
+// A language model: its config, weights and tokenizer, the programs that run it, and its files. Weights are named by the
+// module path in memory and in the common layout on disk (matrices [out, in] there, [in, out] here).
+import { CairnError } from '../errors.ts';
+import { type Tokenizer } from '../data/index.ts';
+import {
+  type Builder,
+  defineProgram,
+  type Executor,
+  type HostTensor,
+  type ModelState,
+  type ProgramDef,
+  type ProgramOptions,
+  type StoredTensor,
+  type Tensor,
+} from '../tensor/index.ts';
+import { stateOf, weightsOf } from './classifier.ts';
+import type { LmConfig } from './config.ts';
+import { type ModelDirectory, readModel, writeModel } from './directory.ts';
+import type { SamplingOptions } from './sampling.ts';
+import { cacheInputs, type ForwardOptions, transformerForward } from './transformer.ts';
+
+/** A language model that is ready to run. */
+export interface LanguageModel {
+  readonly config: LmConfig;
+  readonly tokenizer: Tokenizer;
+  readonly state: ModelState;
+  readonly executor: Executor;
+  readonly generation: SamplingOptions;
+}
+
+/** `ids [batch, length] -> logits [batch, length, vocab]`; what an export writes. */
+export function lmProgram(
+  config: LmConfig,
+  shape: { readonly batch: number; readonly length: number },
+  options: ProgramOptions & Pick<ForwardOptions, 'splitNorms' | 'headResults'> = {},
+): ProgramDef {
+  return defineProgram((b) => {
+    const ids = b.input('ids', [shape.batch, shape.length], 'i32');
+    b.output('logits', transformerForward(b, config, ids, options));
+  }, options);
+}
+
+/**
+ * One decode call: `ids [1, length]`, `positions [length]`, `past.{k,v}.{layer} [1, kvHeads, past, head]` (and for more
+ * than one token, or a window, `mask [length, past + length]`) to `logits [1, 1, vocab]` of the last token and `present.{k,v}.{layer}`.
+ */
+export function decodeProgram(config: LmConfig, length: number, options: ProgramOptions = {}): ProgramDef {
+  return defineProgram((b) => {
+    const ids = b.input('ids', [1, length], 'i32');
+    const cache = cacheInputs(b, config, 1, length);
+    b.output('logits', transformerForward(b, config, ids, { cache, lastOnly: true }));
+    cache.present.forEach(({ k, v }, i) => {
+      b.output(`present.k.${i}`, k);
+      b.output(`present.v.${i}`, v);
+    });
+  }, options);
+}
+
+/** Logits `[length, vocab]` of one sequence, without a cache. */
+export async function lmLogits(model: LanguageModel, ids: ArrayLike<number>): Promise<HostTensor> {
+  const def = lmProgram(model.config, { batch: 1, length: ids.length });
+  await using program = await model.executor.compile(def, { state: model.state });
+  const { logits } = await program.run({ ids: Int32Array.from(ids) });
+  return { data: logits!.data, shape: [ids.length, model.config.vocab_size], dtype: logits!.dtype };
+}
+
+/** Builds the model into a program: the function that a training step needs. */
+export function lmForward(config: LmConfig): (b: Builder, ids: Tensor) => Tensor {
+  return (b, ids) => transformerForward(b, config, ids);
+}
+
+const INNER: Readonly<Record<string, string>> = {
+  'attn.q.weight': 'self_attn.q_proj.weight',
+  'attn.k.weight': 'self_attn.k_proj.weight',
+  'attn.v.weight': 'self_attn.v_proj.weight',
+  'attn.o.weight': 'self_attn.o_proj.weight',
+  'attn.q_norm.gain': 'self_attn.q_norm.weight',
+  'attn.k_norm.gain': 'self_attn.k_norm.weight',
+  'mlp.in.weight': 'mlp.up_proj.weight',
+  'mlp.in.bias': 'mlp.up_proj.bias',
+  'mlp.gate.weight': 'mlp.gate_proj.weight',
+  'mlp.gate.bias': 'mlp.gate_proj.bias',
+  'mlp.out.weight': 'mlp.down_proj.weight',
+  'mlp.out.bias': 'mlp.down_proj.bias',
+  'ln1.gain': 'input_layernorm.weight',
+  'ln2.gain': 'post_attention_layernorm.weight',
+};
+const OUTER: Readonly<Record<string, string>> = {
+  'embed.weight': 'model.embed_tokens.weight',
+  'pos_embed.weight': 'model.embed_positions.weight',
+  'ln_final.gain': 'model.norm.weight',
+  'unembed.weight': 'lm_head.weight',
+};
+
+/** The name of a weight in model.safetensors, and whether it is transposed there. */
+export function fileName(name: string): { name: string; transposed: boolean } {
+  const inner = /^blocks\.(\d+)\.(.+)$/.exec(name);
+  const found = inner ? INNER[inner[2]!] : OUTER[name];
+  if (found === undefined)
+    throw new CairnError('bad_weights', `Expected a weight of the language model, got \`${name}\`.`);
+  const transposed = name.endsWith('.weight') && !/^(pos_)?embed\./.test(name);
+  return { name: inner ? `model.layers.${inner[1]}.${found}` : found, transposed };
+}
+
+function transposed(t: StoredTensor): StoredTensor {
+  const [rows, columns] = t.shape as [number, number];
+  const out = new Float32Array(rows * columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = Number(t.data[i * columns + j]);
+  return { data: out, shape: [columns, rows], dtype: 'f32' };
+}
+
+const anyShape = { batch: 1, length: 1 };
+
+/** Weights under the names of model.safetensors. */
+export function lmTensors(config: LmConfig, state: ModelState): Map<string, StoredTensor> {
+  const entries = [...weightsOf(lmProgram(config, anyShape), state)].map(([name, t]) => {
+    const file = fileName(name);
+    return [file.name, file.transposed ? transposed(t) : t] as const;
+  });
+  return new Map(entries);
+}
+
+/** @throws CairnError `bad_weights` naming a tensor that is missing or has another shape. */
+export function lmState(config: LmConfig, tensors: ReadonlyMap<string, StoredTensor>): ModelState {
+  const def = lmProgram(config, anyShape);
+  const ours = def.graph.params.flatMap(({ name, shape }) => {
+    const file = fileName(name);
+    const t = tensors.get(file.name);
+    if (!t) {
+      throw new CairnError('bad_weights', `Expected \`${file.name}\` in model.safetensors, got nothing.`, {
+        hint: 'Use the weights that belong to this config.json.',
+      });
+    }
+    const fits = t.shape.length === shape.length && (!file.transposed || t.shape.length === 2);
+    return [[name, file.transposed && fits ? transposed(t) : t] as const];
+  });
+  return stateOf(def, new Map(ours));
+}
+
+/** Writes a language model to a directory. */
+export async function saveLm(
+  dir: string,
+  model: Pick<LanguageModel, 'config' | 'state' | 'tokenizer' | 'generation'>,
+  extra: Pick<ModelDirectory, 'training' | 'card'> = {},
+): Promise<void> {
+  await writeModel(dir, {
+    config: model.config,
+    tensors: lmTensors(model.config, model.state),
+    tokenizer: model.tokenizer,
+    generation: model.generation,
+    ...extra,
+  });
+}
+
+/**
+ * Loads a language model from a directory.
+ * @throws CairnError `missing_model`, `bad_config`, `bad_weights`, `bad_tokenizer`
+ */
+export async function loadLm(dir: string, executor: Executor): Promise<LanguageModel> {
+  const { config, tensors, tokenizer, generation } = await readModel(dir);
+  if (config.model_type !== 'cairn_lm') {
+    throw new CairnError('bad_config', `Expected a language model in ${dir}, got \`${config.model_type}\`.`);
+  }
+  const lm = config as LmConfig;
+  if (!tokenizer || tokenizer.vocabSize !== lm.vocab_size) {
+    throw new CairnError(
+      'bad_tokenizer',
+      `Expected a tokenizer.json with ${lm.vocab_size} tokens in ${dir}, got ${tokenizer ? tokenizer.vocabSize : 'none'}.`,
+    );
+  }
+  return { config: lm, tokenizer, state: lmState(lm, tensors), executor, generation: generation ?? {} };
+}
