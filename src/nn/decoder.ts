@@ -59,7 +59,8 @@ export function createDecoder(model: LanguageModel): Decoder {
       positions: Int32Array.from({ length: n }, (_, i) => past + i),
       ...cache,
     };
-    if (n > 1 || config.sliding_window !== null) feeds['mask'] = chunkMask(n, past, config.sliding_window ?? Infinity, dtype);
+    if (n > 1 || config.sliding_window !== null)
+      feeds['mask'] = chunkMask(n, past, config.sliding_window ?? Infinity, dtype);
     const out = await program.run(feeds);
     cache = Object.fromEntries(
       Object.entries(out)

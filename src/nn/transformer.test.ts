@@ -6,7 +6,13 @@ import { createDecoder } from './decoder.ts';
 import { type LanguageModel, lmLogits, lmProgram } from './lm.ts';
 import { lmConfig } from './transformer.ts';
 
-const base = { vocab_size: 11, hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 4, max_position_embeddings: 32 };
+const base = {
+  vocab_size: 11,
+  hidden_size: 16,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  max_position_embeddings: 32,
+};
 const variants: [string, LmConfig][] = [
   ['base', lmConfig(base)],
   ['learned positions', lmConfig({ ...base, position_embedding: 'learned' })],
@@ -14,7 +20,10 @@ const variants: [string, LmConfig][] = [
   ['one key-value head', lmConfig({ ...base, num_key_value_heads: 1 })],
   ['window', lmConfig({ ...base, sliding_window: 5 })],
   ['soft cap, normed queries', lmConfig({ ...base, attn_logit_softcapping: 3, qk_norm: true })],
-  ['gated, tied, no bias', lmConfig({ ...base, mlp_gated: true, hidden_act: 'silu', tie_word_embeddings: true, mlp_bias: false })],
+  [
+    'gated, tied, no bias',
+    lmConfig({ ...base, mlp_gated: true, hidden_act: 'silu', tie_word_embeddings: true, mlp_bias: false }),
+  ],
 ];
 const ids = Int32Array.from({ length: 23 }, (_, i) => (i * 7 + (i >> 2)) % 11);
 
@@ -81,7 +90,8 @@ test('grouped heads equal full heads with repeated keys and values', async () =>
     if (!/attn\.[kv]\.weight/.test(name)) full.state.set(name, t);
     else {
       const wide = new Float64Array(16 * 16);
-      for (let i = 0; i < 16; i++) for (let j = 0; j < 16; j++) wide[i * 16 + j] = t.data[i * 8 + (j >> 3) * 4 + (j & 3)]!;
+      for (let i = 0; i < 16; i++)
+        for (let j = 0; j < 16; j++) wide[i * 16 + j] = t.data[i * 8 + (j >> 3) * 4 + (j & 3)]!;
       full.state.set(name, { data: wide, shape: [16, 16], dtype: 'f64' });
     }
   }
@@ -90,7 +100,11 @@ test('grouped heads equal full heads with repeated keys and values', async () =>
 
 test('hook points have the names and shapes of TransformerLens', async () => {
   const m = model(lmConfig({ ...base, num_key_value_heads: 2 }), createReferenceExecutor({ dtype: 'f64' }));
-  const def = lmProgram(m.config, { batch: 2, length: 5 }, { dtype: 'f64', capture: /hook_/, splitNorms: true, headResults: true });
+  const def = lmProgram(
+    m.config,
+    { batch: 2, length: 5 },
+    { dtype: 'f64', capture: /hook_/, splitNorms: true, headResults: true },
+  );
   await using program = await m.executor.compile(def, { state: m.state });
   const out = await program.run({ ids: ids.slice(0, 10) });
   const shapes = Object.fromEntries(Object.entries(out).map(([name, t]) => [name, t.shape.join(',')]));
