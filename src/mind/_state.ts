@@ -1,56 +1,29 @@
-// What the mind keeps beside its memory: the fitted routers, one small JSON file, replaced as a whole.
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+// What the mind keeps beside its events: the fitted routers, as one record in the memory's own store.
 import { CairnError } from '../errors.ts';
-import type { RouterState } from '../route/index.ts';
+import type { Store } from '../memory/index.ts';
+import { PathRouter, type RouterState } from '../route/index.ts';
 
-export interface MindState {
-  readonly version: 1;
-  readonly routers: Readonly<Record<string, RouterState>>;
+const NAME = 'mind/routers';
+
+/** @throws CairnError `bad_router` for a record that is none */
+export async function readRouters(store: Store): Promise<Map<string, PathRouter>> {
+  const bytes = await store.stat(NAME);
+  if (!bytes) return new Map();
+  let states: Record<string, RouterState>;
+  try {
+    // PathRouter.fromState checks every entry.
+    states = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, RouterState>;
+  } catch (cause) {
+    throw new CairnError('bad_router', 'Expected the fitted routers as JSON in the store, got another record.', {
+      cause,
+      hint: 'The file was changed by other software; restore a backup or choose another data directory.',
+    });
+  }
+  return new Map(Object.entries(states).map(([task, state]) => [task, PathRouter.fromState(state)]));
 }
 
-/** @throws CairnError `bad_state` for a file that is not a mind's state */
-export async function readState(path: string): Promise<MindState | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const state: unknown = JSON.parse(text);
-    if (isState(state)) return state;
-  } catch {
-    // told below
-  }
-  throw new CairnError('bad_state', 'Expected the fitted routers of version 1 in mind.json, got another file.', {
-    hint: 'Delete mind.json in the data directory; routers are fitted again.',
-  });
-}
-
-/** Writes to a temporary file, syncs, renames: the old state or the new one is there, never half of it. */
-export async function writeState(path: string, state: MindState): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
-  try {
-    const file = await open(temporary, 'w');
-    try {
-      await file.writeFile(JSON.stringify(state));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-function isState(value: unknown): value is MindState {
-  if (typeof value !== 'object' || value === null) return false;
-  const { version, routers }: { version?: unknown; routers?: unknown } = value;
-  return version === 1 && typeof routers === 'object' && routers !== null;
+/** Replaces the record; durable when it resolves. */
+export async function writeRouters(store: Store, routers: ReadonlyMap<string, PathRouter>): Promise<void> {
+  const states = Object.fromEntries([...routers].map(([task, router]) => [task, router.toState()]));
+  await store.write([{ kind: 'stat', name: NAME, bytes: new TextEncoder().encode(JSON.stringify(states)) }]);
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -149,14 +149,14 @@ describe('mind', () => {
     await expect(mind.get('../x')).rejects.toThrow('Expected 32 hexadecimal digits');
   });
 
-  it('a damaged state file is named, and a directory that cannot be made too', async () => {
+  it('damaged routers are named, and a directory that cannot be made too', async () => {
     const dir = await folder();
-    await (await open(dir)).close();
-    await writeFile(join(dir, 'mind.json'), '{"version":');
-    await expect(open(dir)).rejects.toThrow('Expected the fitted routers of version 1 in mind.json');
+    const mind = await open(dir);
+    await mind.memory.store.write([{ kind: 'stat', name: 'mind/routers', bytes: Uint8Array.of(123) }]);
+    await mind.close();
+    await expect(open(dir)).rejects.toThrow('Expected the fitted routers as JSON in the store');
     await writeFile(join(dir, 'file'), '');
     await expect(open(join(dir, 'file', 'sub'))).rejects.toThrow('Expected a directory that can be written');
-    expect((await readFile(join(dir, 'mind.json'), 'utf8')).length).toBeGreaterThan(0);
   });
 
   it('the same seed gives the same events', async () => {

@@ -1,5 +1,5 @@
 // The mind: asks are routed, run, verified, sketched and remembered; events are recalled, explained, corrected and
-// forgotten. It joins the engine with a memory; what it keeps on disk is the memory's file and its fitted routers.
+// forgotten. It joins the engine with a memory; all it keeps on disk is the memory's file.
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,12 +19,12 @@ import { Rng } from '../tensor/index.ts';
 import { calibrateModules, type CalibrateOptions, type Calibration, type Judge } from './calibrate.ts';
 import { Engine, type Checker } from './engine.ts';
 import { decodeReceipt, encodeReceipt, type Receipt, type ReceiptCall } from './receipt.ts';
-import { readState, writeState } from './_state.ts';
+import { readRouters, writeRouters } from './_state.ts';
 import { toObject } from './_trace.ts';
 import type { Limits, Module, Outcome, Reply, TraceNode } from './module.ts';
 
 export interface MindOptions {
-  /** Directory for `cairn.db` and `mind.json`, made if need be; or ':memory:'. */
+  /** Directory for `cairn.db`, made if need be; or ':memory:'. */
   readonly dataDir: string;
   /** Names all randomness: of calls, of new sketches, of fits. Default 'cairn'. */
   readonly seed?: string | number;
@@ -58,26 +58,19 @@ export class Mind {
   readonly #engine: Engine;
   readonly #clock: () => number;
   readonly #rng: Rng;
-  readonly #statePath: string | undefined;
   readonly #stored: Map<string, PathRouter>;
   #saving: Promise<void> = Promise.resolve();
   #unsaved = false;
 
-  private constructor(
-    options: MindOptions,
-    memory: Memory,
-    routers: Map<string, PathRouter>,
-    statePath: string | undefined,
-  ) {
+  private constructor(options: MindOptions, memory: Memory, routers: Map<string, PathRouter>) {
     this.memory = memory;
     this.#clock = options.clock ?? Date.now;
     this.#rng = new Rng(options.seed ?? 'cairn');
     this.#engine = new Engine({ rng: this.#rng.fork('calls'), clock: options.timer ?? (() => performance.now()) });
     this.#stored = routers;
-    this.#statePath = statePath;
   }
 
-  /** @throws CairnError of the memory (locked, foreign, damaged, not writable), `bad_state` */
+  /** @throws CairnError of the memory (locked, foreign, damaged, not writable), `bad_router` */
   static async open(options: MindOptions): Promise<Mind> {
     const volatile = options.dataDir === ':memory:';
     const file = volatile ? ':memory:' : join(options.dataDir, 'cairn.db');
@@ -97,10 +90,7 @@ export class Mind {
       ...(fresh ? { seed: `${options.seed ?? 'cairn'}`, spec: options.sketch ?? {} } : {}),
     });
     try {
-      const statePath = volatile ? undefined : join(options.dataDir, 'mind.json');
-      const state = statePath === undefined ? undefined : await readState(statePath);
-      const routers = new Map(Object.entries(state?.routers ?? {}).map(([task, s]) => [task, PathRouter.fromState(s)]));
-      return new Mind(options, memory, routers, statePath);
+      return new Mind(options, memory, await readRouters(memory.store));
     } catch (error) {
       await memory.close();
       throw error;
@@ -259,11 +249,8 @@ export class Mind {
     const meta = encodeReceipt(reply.trace, reply.receipt ?? new Uint8Array(0));
     const provenance = limits.provenance ?? { source: 'ask' };
     const kept = await this.memory.remember(toObject(reply.trace), { task: reply.task, provenance, meta, at });
-    return {
-      ...reply,
-      event: kept.id,
-      remembered: { ordinal: kept.ordinal, at, bytes: kept.bytes, receiptBytes: meta.length },
-    };
+    const { ordinal, bytes, duplicate } = kept;
+    return { ...reply, event: kept.id, remembered: { ordinal, at, bytes, duplicate, receipt: meta } };
   }
 
   #learn(call: Pick<TraceNode, 'task' | 'route' | 'usage'>, right: boolean): void {
@@ -284,16 +271,7 @@ export class Mind {
   /** One write at a time; a write that waits takes the newest state. */
   #save(): Promise<void> {
     this.#unsaved = false;
-    const path = this.#statePath;
-    if (path === undefined) return Promise.resolve();
-    this.#saving = this.#saving
-      .catch(() => undefined)
-      .then(() =>
-        writeState(path, {
-          version: 1,
-          routers: Object.fromEntries([...this.#stored].map(([task, r]) => [task, r.toState()])),
-        }),
-      );
+    this.#saving = this.#saving.catch(() => undefined).then(() => writeRouters(this.memory.store, this.#stored));
     return this.#saving;
   }
 }

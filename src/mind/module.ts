@@ -189,12 +189,17 @@ export interface Reply<O> {
   readonly failure?: { readonly code: string; readonly message: string; readonly hint?: string };
   /** Set on the reply of a top-level `ask` that was remembered: the event is durable. */
   readonly event?: EventId;
-  /** Running number and time of that event, and the stored bytes of its sketch and of its receipt. */
+  /** How that event was kept. */
   readonly remembered?: {
+    /** Running number in this memory. */
     readonly ordinal: number;
     readonly at: number;
+    /** Stored bytes of its sketch. */
     readonly bytes: number;
-    readonly receiptBytes: number;
+    /** True when the same event was there already. */
+    readonly duplicate: boolean;
+    /** Who answered, why, at what cost, packed; `decodeReceipt` reads it. */
+    readonly receipt: Uint8Array;
   };
 }
 
