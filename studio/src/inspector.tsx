@@ -44,7 +44,9 @@ function BoardFacts({ board }: { readonly board: BoardView }): JSX.Element {
         <h2>This board</h2>
         <Verdict board={board} />
       </header>
-      <p>{verdictSentence(board)}</p>
+      <p class="says" title={verdictSentence(board)}>
+        {verdictSentence(board)}
+      </p>
       <dl class="facts">
         <Fact name="clues">{clues}</Fact>
         <Fact name="solver">{board.solver ?? 'none could prove it'}</Fact>

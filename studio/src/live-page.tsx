@@ -25,7 +25,7 @@ export function LivePage(): JSX.Element {
     keep.value = to;
   };
   return (
-    <div class="page">
+    <div class="page is-live">
       <div class="left is-sticky">
         {now ? (
           <BoardTable

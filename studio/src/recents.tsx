@@ -20,7 +20,11 @@ export function Recents({
 }): JSX.Element {
   const [extra, setExtra] = useState<readonly BoardView[]>([]);
   const [more, setMore] = useState(true);
-  const newest = boards.slice(0, SHOWN);
+  // The list stands still while somebody is about to choose from it.
+  const [frozen, setFrozen] = useState<readonly BoardView[] | null>(null);
+  const newest = (frozen ?? boards).slice(0, SHOWN);
+  const freeze = (): void => setFrozen(frozen ?? boards);
+  const thaw = (): void => setFrozen(null);
   const rest = extra.filter((b) => !newest.some((n) => n.id === b.id));
   const last = rest.at(-1) ?? newest.at(-1);
   const load = (): void => {
@@ -33,9 +37,9 @@ export function Recents({
   return (
     <section class="recents card" aria-label="Latest boards">
       <h2>Remembered</h2>
-      <ol>
-        {[...newest, ...rest].map((b) => (
-          <li key={b.id}>
+      <ol onMouseEnter={freeze} onMouseLeave={thaw} onFocusCapture={freeze} onBlurCapture={thaw}>
+        {[...newest, ...rest].map((b, row) => (
+          <li key={row}>
             <EventLink board={b} current={b.id === current} />
           </li>
         ))}
