@@ -6,6 +6,8 @@ import { commandHelp, nearest, parseCommand, type Command } from './command.ts';
 import { createIo, errorText } from './io.ts';
 
 const loaders: Readonly<Record<string, () => Promise<Command>>> = {
+  train: async () => (await import('./commands/train.ts')).train,
+  generate: async () => (await import('./commands/generate.ts')).generate,
   lab: async () => (await import('./commands/lab.ts')).lab,
   bench: async () => (await import('./commands/bench.ts')).bench,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,

@@ -1,0 +1,134 @@
+// `cairn train lm|readers`: trains from nothing with Cairn's own trainer. Ctrl-C leaves a state that --resume continues.
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { CairnError } from '../../errors.ts';
+import { trainLm, trainReaders, type TrainProgress } from '../../nn/index.ts';
+import type { Args, Command, CommandResult } from '../command.ts';
+import type { Io } from '../io.ts';
+import { createRunDir } from '../run-dir.ts';
+import { formatTable } from '../table.ts';
+
+export const train: Command = {
+  name: 'train',
+  about: 'Train a character language model on a text, or the digit readers on MNIST.',
+  usage: 'train lm --text FILE [--minutes N | --steps N]   |   cairn train readers [--out DIR]',
+  options: {
+    text: { type: 'string', value: 'FILE', about: 'lm: the text; its last tenth is held out' },
+    minutes: { type: 'number', about: 'wall time (lm: default 3)' },
+    steps: { type: 'number', about: 'lm: number of steps instead of a time; makes the run reproducible' },
+    seed: { type: 'number', about: 'default 7' },
+    out: {
+      type: 'string',
+      value: 'DIR',
+      about: 'lm: model directory (default: a new one below runs/); readers: default models/ of this checkout',
+    },
+    tokenizer: { type: 'string', value: 'char|byte', about: 'lm: default char' },
+    resume: { type: 'boolean', about: 'continue the run in --out where it stopped' },
+  },
+  examples: ['cairn train lm --text moby-dick.txt --minutes 3', 'cairn train readers'],
+  async run(args, io) {
+    const what = args.positionals[0];
+    if (what === 'lm') return trainLanguageModel(args, io);
+    if (what === 'readers') return trainDigitReaders(args, io);
+    throw new CairnError(
+      'usage',
+      `Expected lm or readers to train, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
+      {
+        hint: 'Run `cairn train --help`.',
+      },
+    );
+  },
+};
+
+async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
+  const file = args.text('text');
+  if (file === undefined) throw new CairnError('usage', 'Expected --text FILE, got none.');
+  const text = await readText(resolve(file));
+  const tokenizer = args.text('tokenizer') ?? 'char';
+  if (tokenizer !== 'char' && tokenizer !== 'byte') {
+    throw new CairnError('usage', `Expected --tokenizer char or byte, got "${tokenizer}".`);
+  }
+  const steps = args.number('steps', 1, 1e9);
+  const minutes = args.number('minutes', 0.05, 1e5) ?? (steps === undefined ? 3 : undefined);
+  if (steps !== undefined && args.number('minutes') !== undefined) {
+    throw new CairnError('usage', 'Expected --minutes or --steps, got both.');
+  }
+  const out = args.text('out');
+  if (args.flag('resume') && out === undefined) {
+    throw new CairnError('usage', 'Expected --out DIR of the run to resume, got none.');
+  }
+  const dir = out === undefined ? createRunDir(io.dataDir, new Date()) : resolve(out);
+  io.progress(`Training a language model on ${file} (${text.length} characters) in ${dir}`);
+  try {
+    const report = await trainLm({
+      text,
+      seed: args.number('seed') ?? 7,
+      dir,
+      tokenizer,
+      ...(steps === undefined ? {} : { steps }),
+      ...(minutes === undefined ? {} : { minutes }),
+      resume: args.flag('resume'),
+      signal: io.signal,
+      onProgress: (p) => io.status(progressLine(p)),
+    });
+    return {
+      value: report,
+      text: [
+        `Held-out loss ${report.validLoss.toFixed(4)} nats per ${tokenizer === 'char' ? 'character' : 'byte'} after ${report.steps} steps (${Math.round(report.seconds)} s, ${Math.round(report.tokensPerSecond)} tokens/s, ${report.parameters} parameters).`,
+        `Model: ${report.dir}`,
+        `Sample: cairn generate --model ${report.dir} --prompt "The "`,
+      ].join('\n'),
+    };
+  } catch (error) {
+    if (CairnError.isInstance(error) && error.code === 'aborted') {
+      throw new CairnError('aborted', error.message, {
+        hint: `Continue with: cairn train lm --text ${file} --out ${dir} --resume, and the same --steps or --minutes.`,
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+async function trainDigitReaders(args: Args, io: Io): Promise<CommandResult> {
+  const minutes = args.number('minutes', 0.1, 1e4);
+  const reports = await trainReaders({
+    dir: resolve(args.text('out') ?? join(io.root, 'models')),
+    seed: args.number('seed') ?? 7,
+    ...(minutes === undefined ? {} : { minutes }),
+    resume: args.flag('resume'),
+    signal: io.signal,
+    onProgress: (p) => io.status(`${p.reader.padEnd(6)} ${progressLine(p)}`),
+  });
+  return {
+    value: { readers: reports },
+    text: formatTable(
+      ['reader', 'test accuracy %', 'parameters', 'flop a digit', 'seconds', 'directory'],
+      reports.map((r) => [r.size, 100 * r.test.accuracy, r.parameters, r.flopsPerInput, r.seconds, r.dir]),
+    ),
+  };
+}
+
+async function readText(file: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (cause) {
+    throw new CairnError('no_file', `Expected a text file that can be read, got ${file}.`, {
+      cause,
+      hint: 'Check the path.',
+    });
+  }
+  if (bytes.subarray(0, 65_536).includes(0)) {
+    throw new CairnError('not_text', `Expected text, got binary data in ${file}.`, {
+      hint: 'Convert it to UTF-8 text first.',
+    });
+  }
+  return new TextDecoder('utf-8').decode(bytes);
+}
+
+function progressLine(p: TrainProgress): string {
+  const left = Number.isFinite(p.secondsLeft) ? `${Math.max(0, Math.round(p.secondsLeft))} s left` : '';
+  const valid = p.valid === undefined ? '' : `  held out ${p.valid.toFixed(4)}`;
+  return `${(100 * p.progress).toFixed(0).padStart(3)} %  step ${p.step}  loss ${p.smoothedLoss.toFixed(4)}${valid}  rate ${p.rate.toExponential(1)}  ${left}`;
+}
