@@ -1,6 +1,7 @@
 // Least squares for compiled structures: a Cholesky factor of the normal equations per structure and set of kept
 // numbers, with the exact standard error of every unknown per unit of noise.
 import { linalg } from '../tensor/index.ts';
+import { multiply, multiplyTransposed } from './_products.ts';
 
 const { cholesky, gram, matrix, solveLowerInPlace, solveLowerTransposedInPlace } = linalg;
 
@@ -82,20 +83,9 @@ function inverseDiagonal(l: Float64Array, n: number): Float64Array {
  * @returns [count]
  */
 export function solveLeastSquares(ls: LeastSquares, y: Float64Array): Float64Array {
-  const { count, measurements, rows } = ls;
+  const { count, rows } = ls;
   const u = new Float64Array(count);
-  for (let k = 0; k < count; k++) {
-    const at = k * measurements;
-    let s0 = 0;
-    let s1 = 0;
-    let i = 0;
-    for (; i + 1 < measurements; i += 2) {
-      s0 += rows[at + i]! * y[i]!;
-      s1 += rows[at + i + 1]! * y[i + 1]!;
-    }
-    if (i < measurements) s0 += rows[at + i]! * y[i]!;
-    u[k] = s0 + s1;
-  }
+  multiply(rows, y, u);
   solveLowerInPlace(ls.factor, count, u);
   solveLowerTransposedInPlace(ls.factor, count, u);
   for (let k = 0; k < count; k++) u[k] = ls.norms[k]! > 0 ? u[k]! / ls.norms[k]! : 0;
@@ -104,11 +94,9 @@ export function solveLeastSquares(ls: LeastSquares, y: Float64Array): Float64Arr
 
 /** y − Σ_k u_k rows_k. @returns [measurements] */
 export function residualOf(ls: LeastSquares, y: Float64Array, u: Float64Array): Float64Array {
-  const out = Float64Array.from(y);
-  for (let k = 0; k < ls.count; k++) {
-    const f = u[k]! * ls.norms[k]!;
-    const at = k * ls.measurements;
-    for (let i = 0; i < out.length; i++) out[i] = out[i]! - f * ls.rows[at + i]!;
-  }
+  const scaled = u.map((v, k) => v * ls.norms[k]!);
+  const out = new Float64Array(ls.measurements);
+  multiplyTransposed(ls.rows, scaled, out);
+  for (let i = 0; i < out.length; i++) out[i] = y[i]! - out[i]!;
   return out;
 }

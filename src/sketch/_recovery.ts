@@ -3,6 +3,7 @@
 // step uses the singular values of A, so that what columns of one class have in common does no harm.
 import { linalg } from '../tensor/index.ts';
 import type { Compiled } from './compiled.ts';
+import { multiply, multiplyTransposed } from './_products.ts';
 import { type GroupUnknown, groupRows, plainRows, type Unknowns } from './_unknowns.ts';
 
 const { eigSym, gram, matmul, matmulTransposed, matrix, qr, transpose } = linalg;
@@ -122,20 +123,13 @@ export function recoverGroups(system: GroupSystem, y: Float64Array, noise: numbe
     const first = iterations++ === 0;
     // Linear step: the best linear estimate around r2 with variance 1 / gamma2.
     let explained = 0;
-    step.fill(0);
+    multiply(map, r2, residual);
     for (let k = 0; k < rank; k++) {
-      const at = k * size;
-      let s = target[k]!;
-      for (let j = 0; j < size; j++) s -= map[at + j]! * r2[j]!;
       const f = 1 / (spectrum[k]! + noise2 * state.gamma2);
       explained += spectrum[k]! * f;
-      residual[k] = s * f;
+      residual[k] = (target[k]! - residual[k]!) * f;
     }
-    for (let k = 0; k < rank; k++) {
-      const at = k * size;
-      const f = residual[k]!;
-      for (let j = 0; j < size; j++) step[j] = step[j]! + map[at + j]! * f;
-    }
+    multiplyTransposed(map, residual, step);
     const a2 = clip(1 - explained / size);
     const keep = first ? 0 : 1 - DAMPING;
     for (let j = 0; j < size; j++) r1[j] = keep * r1[j]! + (1 - keep) * (r2[j]! + step[j]! / (1 - a2));
@@ -270,13 +264,8 @@ function choose(groups: readonly GroupUnknown[], posterior: Float64Array, chosen
 
 /** Uᵀ y with the plain unknowns projected out. */
 function rotate(system: GroupSystem, y: Float64Array): Float64Array {
-  const { rank, measurements, basis } = system;
-  const out = new Float64Array(rank);
-  for (let k = 0; k < rank; k++) {
-    let s = 0;
-    for (let i = 0; i < measurements; i++) s += basis[k * measurements + i]! * y[i]!;
-    out[k] = s;
-  }
+  const out = new Float64Array(system.rank);
+  multiply(system.basis, y, out);
   return out;
 }
 
@@ -288,12 +277,8 @@ function unexplained(system: GroupSystem, target: Float64Array, chosen: Int32Arr
     for (let a = 0; a < g.size - 1; a++) z[g.at + a] = g.basis[a * g.size + chosen[i]!]! - g.mean[a]!;
   });
   const out = new Float64Array(rank);
-  for (let k = 0; k < rank; k++) {
-    const at = k * z.length;
-    let s = target[k]!;
-    for (let j = 0; j < z.length; j++) s -= map[at + j]! * z[j]!;
-    out[k] = s;
-  }
+  multiply(map, z, out);
+  for (let k = 0; k < rank; k++) out[k] = target[k]! - out[k]!;
   return out;
 }
 
@@ -309,13 +294,9 @@ function rms(v: Float64Array): number {
 
 /** Gain of every single change: ‖residual − A (e_to − e_chosen)‖² − ‖residual‖², classes of all groups in a row. */
 function gainsOf(system: GroupSystem, residual: Float64Array, chosen: Int32Array, gains: Float64Array): void {
-  const { unknowns, rank, map, local } = system;
-  const size = unknowns.groupSize;
-  const correlation = new Float64Array(size);
-  for (let k = 0; k < rank; k++) {
-    const f = residual[k]!;
-    for (let j = 0; j < size; j++) correlation[j] = correlation[j]! + f * map[k * size + j]!;
-  }
+  const { unknowns, map, local } = system;
+  const correlation = new Float64Array(unknowns.groupSize);
+  multiplyTransposed(map, residual, correlation);
   let p = 0;
   let corner = 0;
   unknowns.groups.forEach((g, i) => {

@@ -105,7 +105,7 @@ function ownColumns(maps: Maps, o: StructureObject, signatures: boolean): Float6
 }
 
 /**
- * A (x − μ), touching only the columns of non-zero attributes.
+ * A (x − μ), touching only the columns of non-zero attributes, four at a time.
  * @param x [n]
  * @returns [d]
  */
@@ -113,10 +113,25 @@ export function compiledContent(compiled: Compiled, x: ArrayLike<number>): Float
   const { columns, dim, mean } = compiled;
   const out = new Float64Array(dim);
   for (let i = 0; i < dim; i++) out[i] = -mean[i]!;
-  for (let j = 0; j < x.length; j++) {
-    const v = x[j]!;
-    if (v === 0) continue;
-    const at = j * dim;
+  const used: number[] = [];
+  for (let j = 0; j < x.length; j++) if (x[j]! !== 0) used.push(j);
+  let k = 0;
+  for (; k + 3 < used.length; k += 4) {
+    const a = used[k]! * dim;
+    const b = used[k + 1]! * dim;
+    const c = used[k + 2]! * dim;
+    const e = used[k + 3]! * dim;
+    const va = x[used[k]!]!;
+    const vb = x[used[k + 1]!]!;
+    const vc = x[used[k + 2]!]!;
+    const ve = x[used[k + 3]!]!;
+    for (let i = 0; i < dim; i++) {
+      out[i] = out[i]! + (va * columns[a + i]! + vb * columns[b + i]! + (vc * columns[c + i]! + ve * columns[e + i]!));
+    }
+  }
+  for (; k < used.length; k++) {
+    const v = x[used[k]!]!;
+    const at = used[k]! * dim;
     for (let i = 0; i < dim; i++) out[i] = out[i]! + v * columns[at + i]!;
   }
   return out;

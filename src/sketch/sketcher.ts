@@ -1,12 +1,13 @@
 // One store's sketching: the maps and two bounded caches (structures seen, matrices compiled). Everything it returns is
 // a pure function of the specification and the input; the caches only save time.
 import { CairnError } from '../errors.ts';
-import { compile, type Compiled, compiledBytes, compiledContent, meanAttributes, signatureValues } from './compiled.ts';
+import { compile, type Compiled, compiledBytes, compiledContent, meanAttributes } from './compiled.ts';
 import { Maps } from './maps.ts';
 import { applyOperator } from './operator.ts';
-import { columnsOf, type Structure } from './structure.ts';
-import { outputsOf, structureOf } from './trace.ts';
-import { checkSpec, type Obj, type SketchSpec, TOLERANCE } from './types.ts';
+import type { Structure } from './structure.ts';
+import { matchTrace } from './_match.ts';
+import { structureOf } from './trace.ts';
+import { checkSpec, type Obj, type SketchSpec } from './types.ts';
 
 /** A freshly encoded event. */
 export interface Encoded {
@@ -49,7 +50,7 @@ export class Sketcher {
   readonly spec: SketchSpec;
   readonly maps: Maps;
   readonly #entries = new Map<string, Entry>();
-  readonly #recent: Structure[] = [];
+  readonly #recent: { structure: Structure; balance: boolean }[] = [];
   readonly #cacheBytes: number;
 
   constructor(spec: SketchSpec, options: SketcherOptions = {}) {
@@ -60,12 +61,23 @@ export class Sketcher {
 
   /** The structure of a trace under this specification; the same object again while the shape recurs. */
   structureOf(root: Obj | readonly Obj[], options: Pick<EncodeOptions, 'balance'> = {}): Structure {
-    const made = structureOf(root, { balance: options.balance, signatures: this.spec.signatures });
-    const known = this.#recent.find((s) => sameBytes(s.bytes, made.bytes));
-    if (known !== undefined) return known;
-    this.#recent.unshift(made);
+    return this.#recognise(root, options.balance !== false).structure;
+  }
+
+  /** The structure of a trace and its attributes; shapes seen lately are recognised without building them again. */
+  #recognise(root: Obj | readonly Obj[], balance: boolean): { structure: Structure; attributes: Float64Array } {
+    for (const known of this.#recent) {
+      if (known.balance !== balance) continue;
+      const attributes = matchTrace(root, known.structure);
+      if (attributes !== undefined) return { structure: known.structure, attributes };
+    }
+    const structure = structureOf(root, { balance, signatures: this.spec.signatures });
+    const attributes = matchTrace(root, structure);
+    if (attributes === undefined)
+      throw new CairnError('sketch_structure', 'Expected the trace to stay as it is, got a change.');
+    this.#recent.unshift({ structure, balance });
     if (this.#recent.length > 8) this.#recent.pop();
-    return made;
+    return { structure, attributes };
   }
 
   /**
@@ -73,8 +85,7 @@ export class Sketcher {
    * @throws CairnError for cycles, weights, groups or attributes outside their contract
    */
   encode(root: Obj | readonly Obj[], options: EncodeOptions = {}): Encoded {
-    const structure = this.structureOf(root, options);
-    const attributes = attributesOf(root, structure);
+    const { structure, attributes } = this.#recognise(root, options.balance !== false);
     const content = this.content(structure, attributes, options.how);
     const base = this.base(structure);
     const values = new Float32Array(this.spec.dim);
@@ -188,73 +199,4 @@ export function sketcherOf(spec: SketchSpec): Sketcher {
 
 function sameSpec(a: SketchSpec, b: SketchSpec): boolean {
   return a === b || (a.dim === b.dim && a.seed === b.seed && a.family === b.family && a.signatures === b.signatures);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-/**
- * Attributes of all objects of a trace in the order of its structure, checked.
- * @returns [n]
- */
-export function attributesOf(root: Obj | readonly Obj[], structure: Structure): Float64Array {
-  const out = new Float64Array(structure.columns);
-  const seen = new Set<Obj>();
-  let index = 0;
-  const visit = (o: Obj): void => {
-    if (seen.has(o)) return;
-    seen.add(o);
-    for (const { object } of o.inputs ?? []) visit(object);
-    const shape = structure.objects[index];
-    if (shape === undefined || shape.module !== o.module || shape.size !== o.attributes.length) {
-      throw new CairnError('sketch_structure', `Expected the trace that the structure describes, got '${o.module}'.`);
-    }
-    const offset = structure.offsets[index]!;
-    out.set(o.attributes, offset);
-    checkAttributes(o);
-    if (o.signature !== undefined) out.set(signatureValues(o.signature), offset + columnsOf(shape) - 32);
-    index++;
-  };
-  for (const { object } of outputsOf(root)) visit(object);
-  return out;
-}
-
-function checkAttributes(o: Obj): void {
-  let norm2 = 0;
-  for (let j = 0; j < o.attributes.length; j++) {
-    const v = o.attributes[j]!;
-    if (!(v >= 0 && v < Infinity)) {
-      throw new CairnError('sketch_attributes', `Expected finite attributes >= 0 on '${o.module}', got ${v}.`, {
-        hint: 'Split a signed attribute into its positive and its negative part.',
-      });
-    }
-    norm2 += v * v;
-  }
-  for (const g of o.groups ?? []) {
-    let ones = 0;
-    for (let j = g.start; j < g.start + g.size; j++) {
-      const v = o.attributes[j]!;
-      if (v === 1) ones++;
-      else if (v !== 0) ones = NaN;
-    }
-    if (ones !== 1) {
-      throw new CairnError(
-        'sketch_groups',
-        `Expected one 1 and otherwise 0 in the group at ${g.start} of '${o.module}'.`,
-      );
-    }
-    norm2 -= 1;
-  }
-  if (norm2 > 1 + 2 * TOLERANCE) {
-    throw new CairnError(
-      'sketch_norm',
-      `Expected attributes of norm at most 1 on '${o.module}', got ${Math.sqrt(norm2)}.`,
-      {
-        hint: 'Divide by a power of two.',
-      },
-    );
-  }
 }
