@@ -349,11 +349,11 @@ test('listens before the memory is open; a memory that cannot be opened is told,
   expect((await get('/healthz', {}, slow.url)).body).toMatchObject({ ok: true, ready: false });
   expect((await get('/metrics', {}, slow.url)).body).toContain('cairn_up 0');
   fail(
-    new CairnError('read_only', 'Expected a data directory that can be written, got a read-only one.', {
+    new CairnError('store_not_writable', 'Expected a data directory that can be written, got a read-only one.', {
       hint: 'Choose another with --data.',
     }),
   );
-  await expect(slow.ready).rejects.toMatchObject({ code: 'read_only' });
+  await expect(slow.ready).rejects.toMatchObject({ code: 'store_not_writable' });
   expect((await get('/api/totals', {}, slow.url)).status).toBe(507);
   expect((await get('/healthz', {}, slow.url)).body.ready).toBe(false);
   await slow.close();

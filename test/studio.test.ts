@@ -155,6 +155,7 @@ describe.skipIf(!haveBrowser('studio'))('studio', () => {
     await page.getByText('checked independently').waitFor();
     await page.getByRole('button', { name: 'Walk through' }).click();
     await expect.poll(() => page.locator('.cell.is-marked').count()).toBeGreaterThan(0);
+    expect(await page.locator('.cell .solved').count()).toBe(1);
     await page.getByRole('button', { name: 'Next' }).click();
     expect(await page.locator('.stepper').innerText()).toMatch(/2 of \d+: /);
     await page.locator('summary', { hasText: '81 × read-digit' }).click();

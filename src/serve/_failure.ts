@@ -8,35 +8,44 @@ export interface FailureBody {
   readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
 }
 
-const statusOf: Readonly<Record<string, ContentfulStatusCode>> = {
-  unauthorized: 401,
-  forbidden_host: 403,
-  forbidden_origin: 403,
-  not_found: 404,
-  method_not_allowed: 405,
-  gone: 410,
-  conflict: 409,
-  too_large: 413,
-  unsupported_media_type: 415,
-  busy: 503,
-  closing: 503,
-  cancelled: 499 as ContentfulStatusCode,
-  aborted: 499 as ContentfulStatusCode,
-  disk_full: 507,
-  read_only: 507,
-};
+/** Codes of all layers that a request can meet. Everything else is a fault of ours: 500. */
+const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] = [
+  [
+    400,
+    [
+      'bad_board',
+      'bad_cell',
+      'bad_cue',
+      'bad_event_id',
+      'bad_image',
+      'bad_json',
+      'bad_k',
+      'bad_keep',
+      'bad_outcome',
+      'bad_picture',
+      'bad_position',
+      'bad_query',
+      'bad_seed',
+      'bad_speed',
+      'sketch_kept',
+      'usage',
+    ],
+  ],
+  [401, ['unauthorized']],
+  [403, ['forbidden_host', 'forbidden_origin']],
+  [404, ['event_not_found', 'not_found']],
+  [410, ['event_forgotten', 'event_quarantined']],
+  [413, ['image_too_large', 'meta_too_large', 'too_large']],
+  [415, ['unsupported_media_type']],
+  [422, ['not_a_board']],
+  [503, ['aborted', 'busy', 'closing', 'interrupted', 'memory_closed', 'store_closed', 'store_locked']],
+  [507, ['disk_full', 'store_full', 'store_not_writable']],
+];
+const statusOf = new Map(codesOf.flatMap(([status, codes]) => codes.map((code) => [code, status] as const)));
 
-/** The status for an error code of any layer: exact codes first, then what the words of the code say. */
+/** The status for an error code of any layer. */
 export function statusFor(code: string): ContentfulStatusCode {
-  const exact = statusOf[code];
-  if (exact !== undefined) return exact;
-  if (/not_found|unknown_event|no_such|missing_event/.test(code)) return 404;
-  if (/too_(large|big|long|many)|over_limit/.test(code)) return 413;
-  if (/(^|_)(bad|invalid|malformed|usage|truncated|unsupported|image|png|grid|id|range|parse)(_|$)/.test(code))
-    return 400;
-  if (/full|read_?only|unwritable/.test(code)) return 507;
-  if (/busy|locked|timeout|unavailable/.test(code)) return 503;
-  return 500;
+  return statusOf.get(code) ?? 500;
 }
 
 /** Body and status for anything that was thrown. Never contains a stack or a cause. */

@@ -1,5 +1,5 @@
 // Sends boards and totals to the event stream at a rate that eyes and browsers can follow; at full speed some boards are only counted.
-import type { BoardView, TotalsView } from '../mind/boards/view.ts';
+import type { BoardView, TotalsView } from '../mind/index.ts';
 import type { Hub } from './_hub.ts';
 
 const BOARD_EVERY_MS = 120;

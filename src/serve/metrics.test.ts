@@ -1,6 +1,6 @@
 // The Prometheus page: every family has help and type, every line parses, strange labels cannot break it.
 import { expect, test } from 'vitest';
-import type { TotalsView } from '../mind/boards/view.ts';
+import type { TotalsView } from '../mind/index.ts';
 import { toMetrics } from './metrics.ts';
 
 const totals: TotalsView = {

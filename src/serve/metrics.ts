@@ -1,5 +1,5 @@
 // /metrics in Prometheus' text format: what the mind did, what it cost, what the process uses. Counters only grow.
-import type { TotalsView } from '../mind/boards/view.ts';
+import type { TotalsView } from '../mind/index.ts';
 import type { StreamState } from './views.ts';
 
 /** What is measured beside the totals. */

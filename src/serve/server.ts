@@ -6,7 +6,7 @@ import { isIPv6 } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { CairnError } from '../errors.ts';
-import type { BoardView } from '../mind/boards/view.ts';
+import type { BoardView } from '../mind/index.ts';
 import { addApi } from './api.ts';
 import { toFailure } from './_failure.ts';
 import { createGuard, isLoopback, MIN_TOKEN_LENGTH } from './_guard.ts';

@@ -1,6 +1,6 @@
 // The live side of the API: server-sent events for watchers, and the controls of the stream (pause, resume, step, speed).
 import type { Hono } from 'hono';
-import type { BoardView } from '../mind/boards/view.ts';
+import type { BoardView } from '../mind/index.ts';
 import { readJson } from './_body.ts';
 import type { Hub } from './_hub.ts';
 import type { BoardStream } from './stream.ts';

@@ -16,6 +16,7 @@ interface BoardTableProps {
   readonly keep: number | null;
   readonly cell: number | null;
   readonly marked: readonly number[];
+  readonly placed: ReadonlySet<number> | null;
   readonly pace: 'calm' | 'swift' | 'still';
   readonly onCell: (cell: number | null) => void;
   readonly onKeep: (keep: number | null) => void;
@@ -42,6 +43,7 @@ export function BoardTable(props: BoardTableProps): JSX.Element {
         erasure={props.erasure}
         selected={props.cell}
         marked={props.marked}
+        placed={props.placed}
         pace={props.pace}
         onSelect={props.onCell}
       />

@@ -1,7 +1,7 @@
 // The board: handwriting, the tint and mark of the module that read each cell, the solution, or what is rebuilt from an erased
 // sketch. A grid for the keyboard: arrows move, Enter chooses, Escape lets go.
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { BoardView, CellView, ErasureView } from '../../src/mind/boards/view.ts';
 import { percent, place } from './format.ts';
 import { drawInk, type Ink } from './picture.ts';
@@ -16,6 +16,8 @@ export interface BoardProps {
   readonly onSelect: (cell: number | null) => void;
   /** Cells of the proof step at hand. */
   readonly marked: readonly number[];
+  /** Solved cells that are shown; null: all of them. A proof that is walked through fills the board step by step. */
+  readonly placed: ReadonlySet<number> | null;
   /** Entrances: one by one, quick, or none. */
   readonly pace: 'calm' | 'swift' | 'still';
 }
@@ -75,6 +77,7 @@ export function Board(props: BoardProps): JSX.Element {
                 tabbable={index === focus}
                 selected={index === selected}
                 marked={props.marked.includes(index)}
+                placed={props.placed?.has(index) ?? true}
                 hasInk={ink !== null}
                 onPick={() => {
                   setFocus(index);
@@ -98,14 +101,26 @@ interface CellProps {
   readonly tabbable: boolean;
   readonly selected: boolean;
   readonly marked: boolean;
+  readonly placed: boolean;
   readonly hasInk: boolean;
   readonly onPick: () => void;
 }
 
-function Cell({ index, board, erased, survives, tabbable, selected, marked, hasInk, onPick }: CellProps): JSX.Element {
+function Cell({
+  index,
+  board,
+  erased,
+  survives,
+  tabbable,
+  selected,
+  marked,
+  placed,
+  hasInk,
+  onPick,
+}: CellProps): JSX.Element {
   const cell = board.cells[index];
   const reader = readerOf(cell?.reader ?? 'ink');
-  const solved = cell?.given === false ? (board.solution?.[index] ?? null) : null;
+  const solved = cell?.given === false && placed ? (board.solution?.[index] ?? null) : null;
   const guess = erased !== undefined && isGuess(erased);
   const classes = [
     'cell',
@@ -168,7 +183,7 @@ function describe(
 
 function InkLayer({ ink }: { readonly ink: Ink | null }): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (canvas.current && ink) drawInk(canvas.current, ink);
   }, [ink]);
   return <canvas class="ink" ref={canvas} width={252} height={252} aria-hidden="true" />;

@@ -63,6 +63,7 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
           keep={keep}
           cell={cell}
           marked={step === null ? [] : (event.proof[step]?.cells ?? [])}
+          placed={step === null ? null : placedBy(event, step)}
           pace="still"
           onCell={setCell}
           onKeep={setKeep}
@@ -118,6 +119,12 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** Cells that the proof has filled up to a step; null when its steps put down no digits. */
+function placedBy(event: EventView, step: number): ReadonlySet<number> | null {
+  if (!event.proof.some((s) => s.place)) return null;
+  return new Set(event.proof.slice(0, step + 1).flatMap((s) => (s.place ? [s.place.cell] : [])));
 }
 
 /** Plain entries of the provenance; anything nested stays in the JSON. */

@@ -1,6 +1,6 @@
 // One cell under the glass: its handwriting, who read it and why, how sure, the runner-up, and other events that share the component.
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { BoardView, CallView, CellView, ErasureView, RelatedView } from '../../src/mind/boards/view.ts';
 import { api } from './api.ts';
 import { flop, millis, percent, place } from './format.ts';
@@ -186,7 +186,7 @@ function Glass({
   readonly view: CellView;
 }): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (canvas.current && ink) drawInk(canvas.current, ink, cell);
   }, [ink, cell]);
   return (

@@ -35,6 +35,7 @@ export function LivePage(): JSX.Element {
             keep={keep.value}
             cell={cell.value}
             marked={[]}
+            placed={null}
             pace={now.fresh ? (hurried.value ? 'swift' : 'calm') : 'still'}
             onCell={select}
             onKeep={setKeep}

@@ -11,7 +11,7 @@ import type {
   EventView,
   HitView,
   TotalsView,
-} from '../../src/mind/boards/view.ts';
+} from '../../src/mind/index.ts';
 import type { BoardService } from '../../src/serve/index.ts';
 import { easyPuzzle, solveBySingles, type SinglesStep } from './singles.ts';
 
@@ -194,7 +194,7 @@ export function createFixtureBoards(options: FixtureOptions = {}): BoardService 
         call: callsOf(board),
         sketch: board.sketch,
         board,
-        proof: steps.map((s) => ({ says: s.says, cells: s.cells })),
+        proof: steps,
       };
     },
     erase: async (id, keep): Promise<ErasureView> => {

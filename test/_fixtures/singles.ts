@@ -4,6 +4,7 @@
 export interface SinglesStep {
   readonly says: string;
   readonly cells: readonly number[];
+  readonly place: { readonly cell: number; readonly digit: number };
 }
 
 const UNITS = Array.from({ length: 27 }, (_, u) => {
@@ -36,7 +37,11 @@ export function solveBySingles(puzzle: readonly number[]): { readonly grid: numb
       const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((d) => fits(cell, d));
       if (digits.length !== 1) continue;
       grid[cell] = digits[0]!;
-      steps.push({ says: `${digits[0]} is the only digit left for ${cellName(cell)}.`, cells: [cell] });
+      steps.push({
+        says: `${digits[0]} is the only digit left for ${cellName(cell)}.`,
+        cells: [cell],
+        place: { cell, digit: digits[0]! },
+      });
       progress = true;
     }
     for (let u = 0; u < 27; u++) {
@@ -44,7 +49,11 @@ export function solveBySingles(puzzle: readonly number[]): { readonly grid: numb
         const places = UNITS[u]!.filter((cell) => fits(cell, digit));
         if (places.length !== 1) continue;
         grid[places[0]!] = digit;
-        steps.push({ says: `${digit} fits only at ${cellName(places[0]!)} in ${unitName(u)}.`, cells: [places[0]!] });
+        steps.push({
+          says: `${digit} fits only at ${cellName(places[0]!)} in ${unitName(u)}.`,
+          cells: [places[0]!],
+          place: { cell: places[0]!, digit },
+        });
         progress = true;
       }
     }
