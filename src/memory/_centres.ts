@@ -47,7 +47,8 @@ export class Centres {
   /** The centre that new events of a module are signed with. */
   latest(module: string): Centre | undefined {
     let found: Centre | undefined;
-    for (const c of this.#centres.values()) if (c.module === module && (found === undefined || c.id > found.id)) found = c;
+    for (const c of this.#centres.values())
+      if (c.module === module && (found === undefined || c.id > found.id)) found = c;
     return found;
   }
 
@@ -184,6 +185,8 @@ function unpack(bytes: Uint8Array, dim: number): Omit<Centre, 'mean'> & { kind: 
       hint: 'Run `cairn doctor`; the events themselves are not affected.',
     });
   }
-  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as Omit<Centre, 'mean' | 'sum'> & { kind: string };
+  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as Omit<Centre, 'mean' | 'sum'> & {
+    kind: string;
+  };
   return { ...head, sum: Float64Array.from({ length: dim }, (_, i) => view.getFloat64(4 + length + i * 8, true)) };
 }

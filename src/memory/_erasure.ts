@@ -1,6 +1,14 @@
 // Forgetting: what an erasure does to an event, its lists and its statistics, and the certificate that says so.
 import { CairnError } from '../errors.ts';
-import { fromBytes, type StoredSketch, type Structure, toBytes, truncate, unroll, type UnrolledObject } from '../sketch/index.ts';
+import {
+  fromBytes,
+  type StoredSketch,
+  type Structure,
+  toBytes,
+  truncate,
+  unroll,
+  type UnrolledObject,
+} from '../sketch/index.ts';
 import { type Centres, meanChanges, packCentre } from './_centres.ts';
 import { contentHash } from './_hash.ts';
 import type { EventReader } from './_stored-event.ts';
@@ -18,8 +26,8 @@ export interface Readability {
 export interface ErasedObject {
   readonly path: string;
   readonly module: string;
-  readonly before: Readability;
-  /** undefined when nothing of it is left. */
+  /** undefined for 'subtract', which leaves nothing to compare with. */
+  readonly before: Readability | undefined;
   readonly after: Readability | undefined;
 }
 
@@ -73,8 +81,8 @@ export async function eraseEvent(task: Task): Promise<Erasure> {
   const sketch = fromBytes(row.sketch, reader.spec);
   const kept = how === 'subtract' ? undefined : truncate(sketch, how.keep);
   const bytes = kept === undefined ? undefined : toBytes(kept);
-  const before = readingOf(sketch, structure);
   const after = kept === undefined ? undefined : readingOf(kept, structure);
+  const before = kept === undefined ? undefined : readingOf(sketch, structure);
   const keepsKeys = after?.readable === true;
   const statistics = await withoutEvent(task, row);
   const erasure: Erasure = {
@@ -83,7 +91,12 @@ export async function eraseEvent(task: Task): Promise<Erasure> {
     bytesAfter: bytes?.length ?? 0,
     keptBefore: sketch.kept,
     keptAfter: kept?.kept ?? 0,
-    objects: before.objects.map((o, i) => ({ ...o, after: after?.objects[i]!.before })),
+    objects: structure.paths.map((path, i) => ({
+      path,
+      module: structure.objects[i]!.module,
+      before: before?.objects.get(path),
+      after: after?.objects.get(path),
+    })),
     components: keepsKeys ? 'kept' : 'removed',
     aggregates: statistics.names,
     recordHash: Buffer.from(contentHash([row.sketch], 32)).toString('hex'),
@@ -135,19 +148,20 @@ async function withoutEvent(
   return { changes, names, adopt: () => centres.adopt(module, rest) };
 }
 
+/** What a sketch can be read back to, per path, and whether that settles its components. */
 function readingOf(
   sketch: StoredSketch,
   structure: Structure,
-): { readable: boolean; objects: { path: string; module: string; before: Readability }[] } {
+): { readable: boolean; objects: Map<string, Readability> } {
   const { outputs, consistent, guessing } = unroll(sketch, structure);
-  const objects: { path: string; module: string; before: Readability }[] = [];
+  const objects = new Map<string, Readability>();
+  let worst = 0;
   const visit = (o: UnrolledObject): void => {
-    const confidence = o.groups.reduce((p, g) => p * g.confidence, 1);
-    objects.push({ path: o.path, module: o.module, before: { error: o.err, confidence } });
+    objects.set(o.path, { error: o.err, confidence: o.groups.reduce((p, g) => p * g.confidence, 1) });
+    worst = Math.max(worst, o.err);
     o.inputs.forEach(visit);
   };
   outputs.forEach(visit);
-  const worst = objects.reduce((e, { before }) => Math.max(e, before.error), 0);
   return { objects, readable: consistent && !guessing && worst <= READABLE_ERROR };
 }
 

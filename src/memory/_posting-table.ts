@@ -1,6 +1,7 @@
 // Posting lists in SQLite: one row per key and group of 16,384 events, folded in from the pending rows in batches; rows that
 // were read stay in a bounded cache.
 import type Database from 'libsql';
+import type { PostingPart } from './_sharing.ts';
 import { decodePostings, encodePostings } from './postings.ts';
 
 /** Events per posting row. */
@@ -21,7 +22,9 @@ export class PostingTable {
 
   constructor(db: Database.Database) {
     this.#get = db.prepare('SELECT ords FROM posting WHERE grp = ? AND key = ?').raw();
-    this.#put = db.prepare('INSERT INTO posting VALUES (?, ?, ?) ON CONFLICT (grp, key) DO UPDATE SET ords = excluded.ords');
+    this.#put = db.prepare(
+      'INSERT INTO posting VALUES (?, ?, ?) ON CONFLICT (grp, key) DO UPDATE SET ords = excluded.ords',
+    );
     this.#drop = db.prepare('DELETE FROM posting WHERE grp = ? AND key = ?');
     this.#group = db.prepare('SELECT key, ords FROM posting WHERE grp = ?').raw();
     this.#any = db.prepare('SELECT 1 FROM posting WHERE grp = ? AND key = ?').raw();
@@ -37,24 +40,16 @@ export class PostingTable {
 
   #readGroups(): number[] {
     const groups: number[] = [];
-    for (let last = -1; ; ) {
+    for (let last = -1; ;) {
       const [next] = this.#groupAfter.get([last]) as [number | null];
       if (next === null) return groups;
       groups.push((last = next));
     }
   }
 
-  /** References with a key, rising. */
-  list(key: number): Uint32Array {
-    const parts = this.#groups.map((group) => this.#part(group, key));
-    if (parts.length === 0) return new Uint32Array(0);
-    const out = new Uint32Array(parts.reduce((n, part) => n + part.length, 0));
-    let at = 0;
-    parts.forEach((part, g) => {
-      const base = this.#groups[g]! * GROUP;
-      for (let i = 0; i < part.length; i++) out[at++] = base + part[i]!;
-    });
-    return out;
+  /** The references with a key, a part per group. */
+  parts(key: number): PostingPart[] {
+    return this.#groups.map((group) => ({ base: group * GROUP, values: this.#part(group, key) }));
   }
 
   has(key: number): boolean {
@@ -63,7 +58,7 @@ export class PostingTable {
 
   /** Appends rising references of one key; call inside a transaction. */
   append(key: number, refs: readonly number[]): void {
-    for (let i = 0; i < refs.length; ) {
+    for (let i = 0; i < refs.length;) {
       const group = Math.floor(refs[i]! / GROUP);
       const local = Array.from(this.#part(group, key));
       for (; i < refs.length && Math.floor(refs[i]! / GROUP) === group; i++) local.push(refs[i]! % GROUP);

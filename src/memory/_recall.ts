@@ -4,7 +4,15 @@ import { CairnError } from '../errors.ts';
 import { type Obj, objectSketch, type Sketcher } from '../sketch/index.ts';
 import type { Centres } from './_centres.ts';
 import { type Meta, type Provenance, unpackMeta, unpackProvenance } from './_record.ts';
-import { type ComponentCue, keysOfSlots, type SharedComponent, type Slot, slotsOfComponents, slotsOfEvent, SlotScore } from './_slots.ts';
+import {
+  type ComponentCue,
+  keysOfSlots,
+  type SharedComponent,
+  type Slot,
+  slotsOfComponents,
+  slotsOfEvent,
+  SlotScore,
+} from './_slots.ts';
 import { type EventReader, moduleOf } from './_stored-event.ts';
 import type { ComponentKeys } from './components.ts';
 import type { Signer } from './signature.ts';
@@ -50,7 +58,7 @@ interface Tools {
   readonly reader: EventReader;
 }
 
-const CANDIDATES = 64;
+const CANDIDATES = 32;
 const MOST_CENTRES = 32;
 const MOST_HITS = 10_000;
 
@@ -110,34 +118,28 @@ export class Recall {
     const { sharing, score, has } = await this.#share(cue.slots, limit, [...near.keys()]);
     const refs = [...new Set([...near.keys(), ...sharing.hits.map(({ ref }) => ref)])];
     const mean = centres.mean(cue.module) ?? centres.latest(cue.module)?.mean;
-    const hits: Hit[] = [];
+    const found: Found[] = [];
     for (const row of await store.read(refs)) {
       if (row === undefined || isCorrupt(row) || !isInside(row, between)) continue;
       const own = await reader.vector(row);
       const cosine = cosineOf(cue.vector, own.vector);
       const centred = own.module === cue.module ? cosineOf(cue.vector, own.vector, mean) : cosine;
-      const keys = has(row.ref);
-      const overlap = score.overlap(keys);
-      const hamming = near.get(row.ref);
-      const via = [...(hamming === undefined ? [] : (['signature'] as const)), ...(keys.size === 0 ? [] : (['component'] as const))];
-      const shared = score.reasons(keys);
-      hits.push({ ...describe(row), score: centred + overlap / 2, cosine, centred, overlap, hamming, via, shared });
+      const overlap = score.overlap(has(row.ref));
+      found.push({ row, score: centred + overlap / 2, cosine, centred, overlap, hamming: near.get(row.ref) });
     }
-    return best(hits, k);
+    return best(found, k).map((f) => toHit(f, score.reasons(has(f.row.ref))));
   }
 
   async #byParts(slots: readonly Slot[], k: number, between: Cue['between']): Promise<Hit[]> {
     const limit = between === undefined ? Math.max(CANDIDATES, k * 4) : MOST_HITS;
     const { sharing, score, has } = await this.#share(slots, limit, []);
-    const hits: Hit[] = [];
+    const found: Found[] = [];
     for (const row of await this.#tools.store.read(sharing.hits.map(({ ref }) => ref))) {
       if (row === undefined || isCorrupt(row) || !isInside(row, between)) continue;
-      const keys = has(row.ref);
-      const overlap = score.overlap(keys);
-      const none = { cosine: undefined, centred: undefined, hamming: undefined };
-      hits.push({ ...describe(row), ...none, score: overlap, overlap, via: ['component'], shared: score.reasons(keys) });
+      const overlap = score.overlap(has(row.ref));
+      found.push({ row, score: overlap, overlap, cosine: undefined, centred: undefined, hamming: undefined });
     }
-    return best(hits, k);
+    return best(found, k).map((f) => toHit(f, score.reasons(has(f.row.ref))));
   }
 
   async #share(
@@ -146,16 +148,19 @@ export class Recall {
     also: readonly number[],
   ): Promise<{ sharing: Sharing; score: SlotScore; has: (ref: number) => ReadonlySet<number> }> {
     const { store } = this.#tools;
-    const keys = keysOfSlots(slots);
-    const frequency = await store.frequency(keys);
-    const known = new Map(keys.map((key, i) => [key, frequency[i]!] as const));
-    const score = new SlotScore(slots, known, await store.count());
-    const sharing = await store.sharing(keys, { limit, weights: score.weights(keys), also });
+    const likeness = keysOfSlots(slots);
+    const keys = [...likeness.keys()];
+    const sharing = await store.sharing(keys, { limit, likeness: [...likeness.values()], also });
+    const frequency = new Map(keys.map((key, i) => [key, sharing.frequency[i]!] as const));
+    const score = new SlotScore(slots, frequency, await store.count());
     const shared = new Map(sharing.hits.map((hit) => [hit.ref, new Set(hit.shared.map((i) => keys[i]!))] as const));
     const none: ReadonlySet<number> = new Set();
     return { sharing, score, has: (ref) => shared.get(ref) ?? none };
   }
 }
+
+/** A candidate with its scores. */
+type Found = { readonly row: StoredRow } & Pick<Hit, 'score' | 'cosine' | 'centred' | 'overlap' | 'hamming'>;
 
 /** Cosine over the numbers that both have, after taking away a mean. */
 export function cosineOf(a: ArrayLike<number>, b: ArrayLike<number>, mean?: ArrayLike<number>): number {
@@ -174,18 +179,35 @@ export function cosineOf(a: ArrayLike<number>, b: ArrayLike<number>, mean?: Arra
   return aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
 }
 
-function describe(row: StoredRow): Pick<Hit, 'id' | 'ordinal' | 'task' | 'at' | 'provenance' | 'meta'> {
+function toHit({ row, ...scores }: Found, shared: readonly SharedComponent[]): Hit {
   const { ref, task, at, source, provenance, meta } = row;
-  return { id: idToText(row.id), ordinal: ref, task, at, provenance: unpackProvenance(source, provenance), meta: unpackMeta(meta) };
+  return {
+    id: idToText(row.id),
+    ordinal: ref,
+    task,
+    at,
+    provenance: unpackProvenance(source, provenance),
+    meta: unpackMeta(meta),
+    ...scores,
+    via: [
+      ...(scores.hamming === undefined ? [] : (['signature'] as const)),
+      ...(shared.length === 0 ? [] : (['component'] as const)),
+    ],
+    shared,
+  };
 }
 
 function isInside(row: StoredRow, between: Cue['between']): boolean {
   if (between === undefined) return true;
   const { validFrom, validTo } = unpackProvenance(row.source, row.provenance);
-  return (validFrom ?? row.at) <= between[1] && (validTo ?? (validFrom === undefined ? row.at : Infinity)) >= between[0];
+  return (
+    (validFrom ?? row.at) <= between[1] && (validTo ?? (validFrom === undefined ? row.at : Infinity)) >= between[0]
+  );
 }
 
 /** Best score first, then the later event, then by id: nothing depends on the order of recording. */
-function best(hits: Hit[], k: number): Hit[] {
-  return hits.sort((a, b) => b.score - a.score || b.at - a.at || (a.id < b.id ? -1 : 1)).slice(0, k);
+function best(found: Found[], k: number): Found[] {
+  return found
+    .sort((a, b) => b.score - a.score || b.row.at - a.row.at || Buffer.compare(a.row.id, b.row.id))
+    .slice(0, k);
 }

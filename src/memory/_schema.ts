@@ -1,6 +1,16 @@
 // The SQLite schema, its numbered migrations, and how a file is opened: who it belongs to, which version it has, and that
 // nobody else has it open. Foreign and newer files are refused before anything is written to them.
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { CairnError } from '../errors.ts';
@@ -39,7 +49,10 @@ export function openFile(path: string, steps: readonly string[] = migrations): S
   try {
     db = new Database(path);
   } catch (error) {
-    throw toStoreError(codeOf(error) === '' ? Object.assign(new Error(String(error)), { code: 'SQLITE_CANTOPEN' }) : error, path);
+    throw toStoreError(
+      codeOf(error) === '' ? Object.assign(new Error(String(error)), { code: 'SQLITE_CANTOPEN' }) : error,
+      path,
+    );
   }
   try {
     configure(db, path, inMemory);

@@ -24,7 +24,9 @@ export interface PendingEntry extends IndexEntry {
 
 /** The first 48 bits of an id as a number. */
 export function prefixOf(id: Uint8Array): number {
-  return new DataView(id.buffer, id.byteOffset).getUint32(0) * 65536 + new DataView(id.buffer, id.byteOffset).getUint16(4);
+  return (
+    new DataView(id.buffer, id.byteOffset).getUint32(0) * 65536 + new DataView(id.buffer, id.byteOffset).getUint16(4)
+  );
 }
 
 export function packPending(entry: PendingEntry): Uint8Array {

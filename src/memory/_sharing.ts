@@ -1,71 +1,90 @@
 // Counting shared keys: from posting lists to the events that share the most, weighted by how rare each key is.
-import type { Sharing } from './store.ts';
+import type { Sharing, SharingOptions } from './store.ts';
 
-/** Weight of a key that `frequency` of `events` have: ln((1 + events) / frequency), 0 for one that nobody has. */
+/** A stretch of a posting list: references are `base` plus these rising numbers. */
+export interface PostingPart {
+  readonly base: number;
+  readonly values: Uint32Array;
+}
+
+/** Weight of a key that `frequency` of `events` have: ln((1 + events) / frequency). */
 export function rarity(frequency: number, events: number): number {
-  return frequency === 0 ? 0 : Math.log((1 + events) / frequency);
+  return Math.log((1 + events) / Math.max(1, frequency));
 }
 
 /**
  * The events with the largest sum of weights over the lists they are in, of equal sums the latest; behind them those of
  * `also` that are in any list.
  *
- * @param lists rising references, one list per key
+ * @param lists per key its list in rising parts
  * @param size one more than the largest reference
  */
 export function rankSharing(
-  lists: readonly Uint32Array[],
+  lists: readonly (readonly PostingPart[])[],
   size: number,
   events: number,
-  limit: number,
-  weights?: readonly number[],
-  also: ArrayLike<number> = [],
+  options: SharingOptions,
 ): Sharing {
-  const frequency = Uint32Array.from(lists, (list) => list.length);
-  const weightOf = (i: number): number => weights?.[i] ?? rarity(frequency[i]!, events);
-  const filled = lists.map((_, i) => i).filter((i) => lists[i]!.length > 0);
+  const { limit, likeness, also = [] } = options;
+  const frequency = Uint32Array.from(lists, (parts) => parts.reduce((n, part) => n + part.values.length, 0));
+  const weightOf = (i: number): number => rarity(frequency[i]!, events) * (likeness?.[i] ?? 1);
+  const filled = lists.map((_, i) => i).filter((i) => frequency[i]! > 0);
   if (filled.length === 0) return { frequency, hits: [] };
   if (filled.length === 1 && also.length === 0) {
     const i = filled[0]!;
-    const refs = limit === 0 ? [] : Array.from(lists[i]!.subarray(-limit)).reverse();
-    return { frequency, hits: refs.map((ref) => ({ ref, score: weightOf(i), shared: [i] })) };
+    return { frequency, hits: lastOf(lists[i]!, limit).map((ref) => ({ ref, score: weightOf(i), shared: [i] })) };
   }
   const scores = new Float64Array(size);
-  const refs: number[] = [];
   const seen = new Uint8Array(size);
   for (const i of filled) {
     const weight = weightOf(i);
-    const list = lists[i]!;
-    for (let p = 0; p < list.length; p++) {
-      const ref = list[p]!;
-      scores[ref]! += weight;
-      if (seen[ref] === 0) {
+    for (const { base, values } of lists[i]!) {
+      for (let p = 0; p < values.length; p++) {
+        const ref = base + values[p]!;
+        scores[ref]! += weight;
         seen[ref] = 1;
-        refs.push(ref);
       }
     }
   }
-  const best = limit === 0 ? [] : largest(refs, scores, limit);
+  const best = limit === 0 ? [] : largest(seen, scores, limit);
   const listed = new Set(best);
   for (let i = 0; i < also.length; i++) if (seen[also[i]!] === 1 && !listed.has(also[i]!)) best.push(also[i]!);
-  const hits = best.map((ref) => ({ ref, score: scores[ref]!, shared: filled.filter((i) => contains(lists[i]!, ref)) }));
-  return { frequency, hits };
+  const shared = best.map((): number[] => []);
+  for (const i of filled) best.forEach((ref, b) => holds(lists[i]!, ref) && shared[b]!.push(i));
+  return { frequency, hits: best.map((ref, b) => ({ ref, score: scores[ref]!, shared: shared[b]! })) };
+}
+
+function lastOf(parts: readonly PostingPart[], limit: number): number[] {
+  const refs: number[] = [];
+  for (let p = parts.length - 1; p >= 0 && refs.length < limit; p--) {
+    const { base, values } = parts[p]!;
+    for (let i = values.length - 1; i >= 0 && refs.length < limit; i--) refs.push(base + values[i]!);
+  }
+  return refs;
 }
 
 /** The `limit` references of largest score, ties by larger reference, in order: a heap whose root is the worst kept. */
-function largest(refs: readonly number[], scores: Float64Array, limit: number): number[] {
+function largest(seen: Uint8Array, scores: Float64Array, limit: number): number[] {
   const heap: number[] = [];
-  const worse = (a: number, b: number): boolean => scores[a]! < scores[b]! || (scores[a]! === scores[b]! && a < b);
+  const worse = (a: number, b: number): boolean => {
+    const difference = scores[a]! - scores[b]!;
+    return difference < 0 || (difference === 0 && a < b);
+  };
   const sink = (from: number): void => {
-    for (let i = from; ; ) {
+    for (let i = from; ;) {
       let least = i;
-      for (const child of [2 * i + 1, 2 * i + 2]) if (child < heap.length && worse(heap[child]!, heap[least]!)) least = child;
+      const left = 2 * i + 1;
+      if (left < heap.length && worse(heap[left]!, heap[least]!)) least = left;
+      if (left + 1 < heap.length && worse(heap[left + 1]!, heap[least]!)) least = left + 1;
       if (least === i) return;
-      [heap[i], heap[least]] = [heap[least]!, heap[i]!];
+      const moved = heap[i]!;
+      heap[i] = heap[least]!;
+      heap[least] = moved;
       i = least;
     }
   };
-  for (const ref of refs) {
+  for (let ref = 0; ref < seen.length; ref++) {
+    if (seen[ref] === 0) continue;
     if (heap.length < limit) {
       heap.push(ref);
       if (heap.length === limit) for (let i = (limit >>> 1) - 1; i >= 0; i--) sink(i);
@@ -77,14 +96,20 @@ function largest(refs: readonly number[], scores: Float64Array, limit: number): 
   return heap.sort((a, b) => (worse(a, b) ? 1 : -1));
 }
 
-/** Binary search in a rising list. */
-export function contains(list: Uint32Array, value: number): boolean {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const mid = (low + high) >>> 1;
-    if (list[mid]! < value) low = mid + 1;
-    else high = mid;
+/** Binary search in the part that could hold the reference. */
+function holds(parts: readonly PostingPart[], ref: number): boolean {
+  for (let p = parts.length - 1; p >= 0; p--) {
+    const { base, values } = parts[p]!;
+    if (values.length === 0 || base + values[0]! > ref) continue;
+    const value = ref - base;
+    let low = 0;
+    let high = values.length;
+    while (low < high) {
+      const mid = (low + high) >>> 1;
+      if (values[mid]! < value) low = mid + 1;
+      else high = mid;
+    }
+    return values[low] === value;
   }
-  return list[low] === value;
+  return false;
 }

@@ -2,6 +2,7 @@
 // event fills a slot by the best of them; slots weigh by how rare their component is.
 import { CairnError } from '../errors.ts';
 import { type Obj, objectSketch, type Sketcher } from '../sketch/index.ts';
+import { rarity } from './_sharing.ts';
 import { type Component, type ComponentKeys } from './components.ts';
 import { cosineOfHamming, type Signer } from './signature.ts';
 import type { Store } from './store.ts';
@@ -60,9 +61,13 @@ export async function slotsOfComponents(
   const slots: Slot[] = [];
   for (const { object, position } of cues) {
     if (position !== undefined && !/^\d{1,6}(\/\d{1,6}){0,63}$/.test(position)) {
-      throw new CairnError('bad_position', `Expected a path such as '0/0/40' as position, got '${position.slice(0, 40)}'.`, {
-        hint: "The first number is the output, each further one an input of the object before; '0' is the first output.",
-      });
+      throw new CairnError(
+        'bad_position',
+        `Expected a path such as '0/0/40' as position, got '${position.slice(0, 40)}'.`,
+        {
+          hint: "The first number is the output, each further one an input of the object before; '0' is the first output.",
+        },
+      );
     }
     const { module } = object;
     const own = keys.entity(object);
@@ -99,44 +104,30 @@ function exact(key: number, module: string, path: string, place: 'same' | 'any')
   return { module, path, place, options: [{ key, cosine: 1 }], parts: [] };
 }
 
-/** All keys of some slots, distinct. */
-export function keysOfSlots(slots: readonly Slot[]): number[] {
-  const keys = new Set<number>();
+/** All keys of some slots with their likeness, distinct. */
+export function keysOfSlots(slots: readonly Slot[]): Map<number, number> {
+  const keys = new Map<number, number>();
   const add = (list: readonly Slot[]): void => {
     for (const { options, parts } of list) {
-      for (const { key } of options) keys.add(key);
+      for (const { key, cosine } of options) keys.set(key, Math.max(cosine, keys.get(key) ?? 0));
       add(parts);
     }
   };
   add(slots);
-  return [...keys];
+  return keys;
 }
 
 /** Scores events by which keys they have. */
 export class SlotScore {
   readonly #slots: readonly Slot[];
   readonly #frequency: ReadonlyMap<number, number>;
-  readonly #events: number;
+  readonly #rarity: ReadonlyMap<number, number>;
 
+  /** @param frequency events that have each key */
   constructor(slots: readonly Slot[], frequency: ReadonlyMap<number, number>, events: number) {
     this.#slots = slots;
     this.#frequency = frequency;
-    this.#events = events;
-  }
-
-  /** Weight of every key for the search of candidates: rarity times likeness. */
-  weights(keys: readonly number[]): number[] {
-    const weight = new Map<number, number>();
-    const add = (slots: readonly Slot[]): void => {
-      for (const slot of slots) {
-        for (const { key, cosine } of slot.options) {
-          weight.set(key, Math.max(weight.get(key) ?? 0, this.#rarity(key) * cosine));
-        }
-        add(slot.parts);
-      }
-    };
-    add(this.#slots);
-    return keys.map((key) => weight.get(key) ?? 0);
+    this.#rarity = new Map([...frequency].map(([key, n]) => [key, rarity(n, events)]));
   }
 
   /** Share of what was asked for that an event has, in 0..1. */
@@ -148,7 +139,7 @@ export class SlotScore {
     let sum = 0;
     let full = 0;
     for (const slot of slots) {
-      const weight = this.#rarity(slot.options[0]!.key);
+      const weight = this.#rarity.get(slot.options[0]!.key)!;
       full += weight;
       let best = 0;
       for (const { key, cosine } of slot.options) if (cosine > best && has.has(key)) best = cosine;
@@ -166,7 +157,7 @@ export class SlotScore {
         const met = options.filter(({ key }) => has.has(key)).sort((a, b) => b.cosine - a.cosine)[0];
         if (met === undefined) collect(parts);
         else {
-          const weight = this.#rarity(met.key);
+          const weight = this.#rarity.get(met.key)!;
           found.push({ module, path, place, cosine: met.cosine, weight, events: this.#frequency.get(met.key) ?? 0 });
         }
       }
@@ -176,9 +167,5 @@ export class SlotScore {
     return found
       .filter((s) => s.place === 'same' || !placed.has(s.path))
       .sort((a, b) => b.weight - a.weight || (a.path < b.path ? -1 : 1));
-  }
-
-  #rarity(key: number): number {
-    return Math.log((1 + this.#events) / Math.max(1, this.#frequency.get(key) ?? 0));
   }
 }

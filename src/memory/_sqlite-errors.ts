@@ -53,7 +53,11 @@ export function toStoreError(error: unknown, path: string): CairnError {
   const code = codeOf(error);
   const fault = faults.find((f) => f.test.test(code));
   if (fault !== undefined) {
-    return new CairnError(fault.code, fault.message(path), { hint: fault.hint, cause: error, details: { cause: code } });
+    return new CairnError(fault.code, fault.message(path), {
+      hint: fault.hint,
+      cause: error,
+      details: { cause: code },
+    });
   }
   const text = error instanceof Error ? error.message : String(error);
   return new CairnError('store_failed', `Expected the database at ${path} to answer, got: ${text}.`, {

@@ -1,8 +1,15 @@
 // What the SQLite store derives at open and keeps in memory: ids, signatures, the keys of pending events, entities. Nothing
 // here is the only copy of anything.
 import type Database from 'libsql';
-import { type Dictionary } from './_rows.ts';
-import { type IndexEntry, packSegment, type PendingEntry, prefixOf, unpackPending, unpackSegment } from './_segments.ts';
+import type { Dictionary } from './_dictionary.ts';
+import {
+  type IndexEntry,
+  packSegment,
+  type PendingEntry,
+  prefixOf,
+  unpackPending,
+  unpackSegment,
+} from './_segments.ts';
 import { LshIndex, type LshOptions } from './lsh.ts';
 import type { Entity } from './store.ts';
 

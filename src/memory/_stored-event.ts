@@ -79,7 +79,11 @@ export class EventReader {
   async vector(row: StoredRow): Promise<{ module: string; vector: Float64Array; complete: boolean }> {
     const structure = await this.structure(row.structure);
     const sketch = fromBytes(row.sketch, this.spec);
-    return { module: moduleOf(structure), vector: this.vectorOf(sketch, structure), complete: sketch.kept === this.spec.dim };
+    return {
+      module: moduleOf(structure),
+      vector: this.vectorOf(sketch, structure),
+      complete: sketch.kept === this.spec.dim,
+    };
   }
 
   /** A row with the trace that its sketch unrolls to, when the sketch settles it. */

@@ -78,7 +78,9 @@ export class ComponentKeys {
       if (weight < this.#minWeight || places.length > 65_536) return;
       places.push({ object, path, weight, alone });
       const inputs = object.inputs ?? [];
-      inputs.forEach((input, i) => walk(input.object, `${path}/${i}`, weight * input.weight, alone && inputs.length === 1));
+      inputs.forEach((input, i) =>
+        walk(input.object, `${path}/${i}`, weight * input.weight, alone && inputs.length === 1),
+      );
     };
     outputs.forEach((object, i) => walk(object, String(i), 1 / outputs.length, outputs.length === 1));
     const found = outputs.length === 1 ? places.slice(1) : places;
@@ -89,7 +91,15 @@ export class ComponentKeys {
     return found.slice(0, this.#maxComponents).map(({ object, path, weight, alone }) => {
       const key = this.entity(object, memo);
       const once = occurrences.get(object.module) === 1;
-      return { module: object.module, path, object, weight, key, bound: once ? undefined : this.bound(path, key), alone };
+      return {
+        module: object.module,
+        path,
+        object,
+        weight,
+        key,
+        bound: once ? undefined : this.bound(path, key),
+        alone,
+      };
     });
   }
 

@@ -87,7 +87,9 @@ export class InMemoryStore implements Store {
   }
 
   async list(options: { before?: number; limit: number; sketches?: boolean }): Promise<Row[]> {
-    const refs = [...this.#state.items.keys()].filter((ref) => ref < (options.before ?? Infinity)).sort((a, b) => b - a);
+    const refs = [...this.#state.items.keys()]
+      .filter((ref) => ref < (options.before ?? Infinity))
+      .sort((a, b) => b - a);
     const some = options.limit < 0 ? refs : refs.slice(0, options.limit);
     return some.map((ref) => {
       const { row } = this.#state.items.get(ref)!;
@@ -99,14 +101,10 @@ export class InMemoryStore implements Store {
     return this.#state.structures.get(hash);
   }
 
-  async frequency(keys: ArrayLike<number>): Promise<Uint32Array> {
-    const items = [...this.#state.items.values()];
-    return Uint32Array.from(Array.from(keys, (key) => items.filter((item) => item.keys.has(key)).length));
-  }
-
   async sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing> {
-    const frequency = await this.frequency(keys);
-    const weights = options.weights ?? Array.from(frequency, (f) => rarity(f, this.#state.items.size));
+    const items = [...this.#state.items.values()];
+    const frequency = Uint32Array.from(Array.from(keys, (key) => items.filter((item) => item.keys.has(key)).length));
+    const weights = Array.from(frequency, (f, i) => rarity(f, items.length) * (options.likeness?.[i] ?? 1));
     const all: { ref: number; score: number; shared: number[] }[] = [];
     for (const [ref, item] of this.#state.items) {
       const shared = Array.from(keys, (_, i) => i).filter((i) => item.keys.has(keys[i]!));
@@ -195,7 +193,18 @@ function apply(state: State, change: Change): Written {
         return { ref: row.ref, fresh: false, count: row.count };
       }
       const { id, task, source, at, provenance, meta, sketch, signature, centre, keys } = event;
-      const row = { ref: state.next++, id, structure: event.structure.hash, task, source, at, provenance, meta, sketch, count: 1 };
+      const row = {
+        ref: state.next++,
+        id,
+        structure: event.structure.hash,
+        task,
+        source,
+        at,
+        provenance,
+        meta,
+        sketch,
+        count: 1,
+      };
       state.items.set(row.ref, { row, signature, centre, keys: new Set(keys) });
       state.structures.set(row.structure, event.structure.bytes);
       for (const entity of event.entities) if (!state.entities.has(entity.key)) state.entities.set(entity.key, entity);

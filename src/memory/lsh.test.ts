@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../tensor/rng.ts';
 import { candidateRate, type CentredQuery, LshIndex, probeKeys } from './lsh.ts';
@@ -109,7 +109,11 @@ describe('the index', () => {
         index.add(i, signer.sign(a).bits);
         queries.push({ centre: 0, signed: signer.sign(b) });
       }
-      for (let i = pairs; i < 9000; i++) index.add(i, Uint32Array.from({ length: 8 }, () => rng.u32()));
+      for (let i = pairs; i < 9000; i++)
+        index.add(
+          i,
+          Uint32Array.from({ length: 8 }, () => rng.u32()),
+        );
       index.candidates([queries[0]!]);
       queries.forEach((query, i) => {
         if (index.candidates([query]).includes(i)) found++;

@@ -48,7 +48,8 @@ export function probeKeys(projections: ArrayLike<number>, count: number): number
   const cost = order.map((i) => projections[i]! ** 2);
   const keys = [base];
   // Sets of positions in `order`; the last element grows (shift) or gains a neighbour (expand): every set is met once.
-  const heap: { score: number; last: number; mask: number }[] = k === 0 ? [] : [{ score: cost[0]!, last: 0, mask: 1 << order[0]! }];
+  const heap: { score: number; last: number; mask: number }[] =
+    k === 0 ? [] : [{ score: cost[0]!, last: 0, mask: 1 << order[0]! }];
   while (keys.length < count && heap.length > 0) {
     let best = 0;
     for (let i = 1; i < heap.length; i++) if (heap[i]!.score < heap[best]!.score) best = i;
@@ -58,7 +59,11 @@ export function probeKeys(projections: ArrayLike<number>, count: number): number
     keys.push((base ^ mask) & 0xffff);
     if (last + 1 < k) {
       const next = 1 << order[last + 1]!;
-      heap.push({ score: score - cost[last]! + cost[last + 1]!, last: last + 1, mask: (mask ^ (1 << order[last]!)) | next });
+      heap.push({
+        score: score - cost[last]! + cost[last + 1]!,
+        last: last + 1,
+        mask: (mask ^ (1 << order[last]!)) | next,
+      });
       heap.push({ score: score + cost[last + 1]!, last: last + 1, mask: mask | next });
     }
   }
@@ -156,7 +161,8 @@ export class LshIndex {
     let cut = 0;
     for (let seen = 0; cut < histogram.length - 1; cut++) if ((seen += histogram[cut]!) >= limit) break;
     const found: Near[] = [];
-    for (let i = 0; i < refs.length; i++) if (distances[i]! <= cut) found.push({ ref: refs[i]!, distance: distances[i]! });
+    for (let i = 0; i < refs.length; i++)
+      if (distances[i]! <= cut) found.push({ ref: refs[i]!, distance: distances[i]! });
     found.sort((a, b) => a.distance - b.distance || a.ref - b.ref);
     return found.slice(0, limit * 2);
   }

@@ -2,7 +2,15 @@
 // by attributes, with the reason. It joins sketch/ and a Store; it reads no clock and draws no random number.
 // Source: arXiv 1910.06718 (architecture), 1905.12730 (sketches).
 import { CairnError } from '../errors.ts';
-import { type Encoded, type Obj, quantise, type Sketcher, sketcherOf, type SketchSpec, toBytes } from '../sketch/index.ts';
+import {
+  type Encoded,
+  type Obj,
+  quantise,
+  type Sketcher,
+  sketcherOf,
+  type SketchSpec,
+  toBytes,
+} from '../sketch/index.ts';
 import { type Centre, Centres, meanChanges, packCentre } from './_centres.ts';
 import { eraseEvent, type Erasure, type ForgetHow } from './_erasure.ts';
 import { GroupCommit } from './_group-commit.ts';
@@ -14,7 +22,16 @@ import { type Component, ComponentKeys, type ComponentOptions, keysOf } from './
 import type { LshOptions } from './lsh.ts';
 import { Signer } from './signature.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import { type Change, type Entity, idFromText, idToText, isCorrupt, type Store, type StoreStats, type Written } from './store.ts';
+import {
+  type Change,
+  type Entity,
+  idFromText,
+  idToText,
+  isCorrupt,
+  type Store,
+  type StoreStats,
+  type Written,
+} from './store.ts';
 
 /** 32 hexadecimal digits, a hash of what the event is: the same event has the same id everywhere. */
 export type EventId = string;
@@ -129,7 +146,9 @@ export class Memory {
       ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
     };
     if (options.store === undefined && (options.path === undefined || options.path === '')) {
-      throw new CairnError('memory_path', 'Expected a path or a store, got neither.', { hint: "Pass a file name or ':memory:'." });
+      throw new CairnError('memory_path', 'Expected a path or a store, got neither.', {
+        hint: "Pass a file name or ':memory:'.",
+      });
     }
     const store = options.store ?? (await SqliteStore.open({ path: options.path!, ...limits }));
     try {
@@ -233,7 +252,9 @@ export class Memory {
   }
 
   /** The latest events first; pass the last ordinal as `before` for the next page. Damaged events are named, not hidden. */
-  async list(options: { readonly before?: number; readonly limit?: number } = {}): Promise<(StoredEvent | QuarantinedEvent)[]> {
+  async list(
+    options: { readonly before?: number; readonly limit?: number } = {},
+  ): Promise<(StoredEvent | QuarantinedEvent)[]> {
     this.#expectOpen();
     const limit = Math.max(0, Math.min(10_000, Math.floor(options.limit ?? 50)));
     const rows = await this.store.list({ limit, ...(options.before === undefined ? {} : { before: options.before }) });
@@ -269,7 +290,12 @@ export class Memory {
     this.#expectOpen();
     const stats = await this.store.stats();
     const revision = await this.store.revision();
-    return { ...stats, spec: this.spec, revision, bytesPerEvent: stats.events === 0 ? 0 : stats.fileBytes / stats.events };
+    return {
+      ...stats,
+      spec: this.spec,
+      revision,
+      bytesPerEvent: stats.events === 0 ? 0 : stats.fileBytes / stats.events,
+    };
   }
 
   /** Reads everything and names the ordinals of damaged events. Throws `store_corrupt` when the file itself is damaged. */
@@ -296,7 +322,9 @@ export class Memory {
 
   #expectOpen(): void {
     if (!this.#closed) return;
-    throw new CairnError('memory_closed', 'Expected an open memory, got one that was closed.', { hint: 'Open it again.' });
+    throw new CairnError('memory_closed', 'Expected an open memory, got one that was closed.', {
+      hint: 'Open it again.',
+    });
   }
 
   async #commit(items: Pending[]): Promise<Written[]> {
@@ -325,7 +353,7 @@ export class Memory {
     const missing: { ref: number; module: string; vector: Float64Array }[] = [];
     // All means are saved together, so the latest of them tells how far they reach.
     const saved = Math.max(0, ...this.#centres.modules().map((m) => this.#centres.running(m)!.upTo));
-    for (let before = Infinity; before > saved + 1; ) {
+    for (let before = Infinity; before > saved + 1;) {
       const rows = await this.store.list({ limit: 256, ...(before === Infinity ? {} : { before }) });
       if (rows.length === 0) break;
       for (const row of rows) {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodePostings, encodePostings, readVarint, writeVarint } from './postings.ts';
 
@@ -50,7 +50,12 @@ describe('posting lists', () => {
     expect(encodePostings(every(64), 16_384).length).toBe(1 + 256);
     expect(encodePostings(every(2), 16_384).length).toBeLessThanOrEqual(1 + 2048);
     expect(encodePostings(every(1), 16_384).length).toBeLessThan(6);
-    expect(encodePostings(every(1).filter((v) => v !== 77 && v !== 9000), 16_384).length).toBeLessThan(8);
+    expect(
+      encodePostings(
+        every(1).filter((v) => v !== 77 && v !== 9000),
+        16_384,
+      ).length,
+    ).toBeLessThan(8);
   });
 
   it('never take more than the plain varints', () => {

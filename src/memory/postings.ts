@@ -58,7 +58,8 @@ export function decodePostings(bytes: Uint8Array, span: number): Uint32Array {
       const out = new Uint32Array(popCount(bytes, 1));
       let n = 0;
       for (let i = 1; i < bytes.length; i++) {
-        for (let rest = bytes[i]!; rest !== 0; rest &= rest - 1) out[n++] = ((i - 1) << 3) + (31 - Math.clz32(rest & -rest));
+        for (let rest = bytes[i]!; rest !== 0; rest &= rest - 1)
+          out[n++] = ((i - 1) << 3) + (31 - Math.clz32(rest & -rest));
       }
       if (n > 0 && out[n - 1]! >= span) throw damaged();
       return out;

@@ -1,18 +1,30 @@
 // The embedded store: one SQLite file, one writer. Rows and packed posting lists are on disk; buckets of signatures are
 // derived from them at open. Acknowledged means durable: WAL with synchronous=FULL, one fsync per write.
 import { statSync } from 'node:fs';
+import { Dictionary } from './_dictionary.ts';
 import { dumpLines } from './_dump.ts';
+import { EventRows, type RawEvent } from './_event-rows.ts';
 import { contentHash } from './_hash.ts';
 import { PostingTable } from './_posting-table.ts';
-import { checksumOf, Dictionary, packSketch, unpackSketch } from './_rows.ts';
 import { openFile, pragma, type SqliteFile } from './_schema.ts';
 import { packPending, packSegment, prefixOf, SEGMENT } from './_segments.ts';
-import { rankSharing } from './_sharing.ts';
+import { type PostingPart, rankSharing } from './_sharing.ts';
 import { toStoreError } from './_sqlite-errors.ts';
 import { bytesOfWords, SqliteIndex } from './_sqlite-index.ts';
 import { CairnError } from '../errors.ts';
 import type { CentredQuery, LshOptions, Near } from './lsh.ts';
-import type { Change, Id, NewEvent, Row, Sharing, SharingOptions, Store, StoredRow, StoreStats, Tombstone, Written } from './store.ts';
+import type {
+  Change,
+  Id,
+  NewEvent,
+  Row,
+  Sharing,
+  SharingOptions,
+  Store,
+  StoreStats,
+  Tombstone,
+  Written,
+} from './store.ts';
 import { isCorrupt } from './store.ts';
 
 export interface SqliteStoreOptions {
@@ -22,10 +34,6 @@ export interface SqliteStoreOptions {
   /** Refuses to grow the file beyond this many bytes; unlimited by default. */
   readonly maxBytes?: number;
 }
-
-type RawEvent = [number, Uint8Array, number, number, number, number, number, Uint8Array | null, Uint8Array | null, number];
-
-const EVENT = 'SELECT ord, id, structure, task, source, at, n, provenance, meta, crc FROM event';
 
 /**
  * Opens an SQLite store.
@@ -40,7 +48,7 @@ export class SqliteStore implements Store {
   readonly #dictionary: Dictionary;
   readonly #postings: PostingTable;
   readonly #index: SqliteIndex;
-  readonly #quarantined = new Set<number>();
+  readonly #rows: EventRows;
   readonly #statements = new Map<string, ReturnType<SqliteFile['db']['prepare']>>();
   #next: number;
   #edits: number;
@@ -62,14 +70,15 @@ export class SqliteStore implements Store {
       pragma(file.db, `max_page_count = ${Math.max(1, Math.floor(options.maxBytes / pragma(file.db, 'page_size')))}`);
     }
     this.#dictionary = new Dictionary(file.db);
+    this.#rows = new EventRows(file.db, this.#dictionary);
     this.#postings = new PostingTable(file.db);
     this.#index = new SqliteIndex(options.lsh ?? {});
     this.#index.load(file.db, this.#dictionary);
-    for (const fault of this.#index.faults) this.#quarantined.add(fault.first);
-    const last = this.#sql('SELECT max(ord) FROM event').get([]) as [number | null];
+    for (const fault of this.#index.faults) this.#rows.quarantined.add(fault.first);
     const counters = this.#statNow('store/counters');
-    const [next, edits] = counters === undefined ? [1, 0] : (JSON.parse(Buffer.from(counters).toString()) as [number, number]);
-    this.#next = Math.max(next, (last[0] ?? 0) + 1);
+    const [next, edits] =
+      counters === undefined ? [1, 0] : (JSON.parse(Buffer.from(counters).toString()) as [number, number]);
+    this.#next = Math.max(next, this.#rows.last() + 1);
     this.#edits = edits;
   }
 
@@ -147,32 +156,14 @@ export class SqliteStore implements Store {
   #insert(event: NewEvent, state: Transaction, after: (() => void)[]): Written {
     const hex = Buffer.from(event.id).toString('hex');
     const known = state.fresh.get(hex) ?? this.#rawById(event.id)?.[0];
-    if (known !== undefined) {
-      const raw = this.#raw(known)!;
-      const row = { ...columns(raw), n: raw[6] + 1 };
-      this.#sql('UPDATE event SET n = ?, crc = ? WHERE ord = ?').run([row.n, checksumOf(row), known]);
-      return { ref: known, fresh: false, count: row.n };
-    }
+    if (known !== undefined) return { ref: known, fresh: false, count: this.#rows.countAgain(this.#rows.raw(known)!) };
     const ref = state.next++;
     state.fresh.set(hex, ref);
     const structure = this.#use(state, 'structure', event.structure.hash, event.structure.bytes);
     const task = this.#use(state, 'task', event.task);
     const source = this.#use(state, 'source', event.source);
     const { id, at, provenance, meta } = event;
-    const row = { id, structure, task, source, at, n: 1, provenance, meta };
-    this.#sql('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run([
-      ref,
-      id,
-      structure,
-      task,
-      source,
-      at,
-      1,
-      provenance,
-      meta,
-      checksumOf(row),
-    ]);
-    this.#sql('INSERT INTO sketch VALUES (?, ?)').run([ref, packSketch(event.sketch)]);
+    this.#rows.insert(ref, { id, structure, task, source, at, n: 1, provenance, meta }, event.sketch);
     const entry = { prefix: prefixOf(id), centre: event.centre, signature: event.signature, keys: event.keys };
     this.#sql('INSERT INTO pending VALUES (?, ?)').run([ref, packPending(entry)]);
     after.push(() => this.#index.addPending(ref, entry));
@@ -201,8 +192,7 @@ export class SqliteStore implements Store {
   #replace(id: Id, sketch: Uint8Array, dropKeys: boolean, state: Transaction, after: (() => void)[]): Written {
     const raw = this.#expectEvent(id);
     const ref = raw[0];
-    const old = this.#sketchRow(ref);
-    this.#sql('UPDATE sketch SET bytes = ? WHERE ord = ?').run([packSketch(sketch, old?.length), ref]);
+    this.#rows.replaceSketch(ref, sketch);
     if (dropKeys) this.#dropKeys(ref, state, after);
     state.edited = true;
     return { ref, fresh: true, count: raw[6] };
@@ -212,17 +202,12 @@ export class SqliteStore implements Store {
     const raw = this.#expectEvent(id);
     const [ref, , structure, task, source] = raw;
     this.#dropKeys(ref, state, after);
-    // Rows keep their size and are filled with zeros: SQLite writes them in place, so that no copy stays on a page.
-    const blank = { provenance: new Uint8Array(raw[7]?.length ?? 0), meta: new Uint8Array(raw[8]?.length ?? 0) };
-    this.#sql(
-      'UPDATE event SET id = zeroblob(16), structure = 0, task = 0, source = 0, at = 0, n = 0, provenance = ?, meta = ?, crc = 0 WHERE ord = ?',
-    ).run([blank.provenance, blank.meta, ref]);
-    this.#sql('UPDATE sketch SET bytes = zeroblob(length(bytes)) WHERE ord = ?').run([ref]);
+    this.#rows.blank(ref);
     this.#sql('UPDATE pending SET bytes = zeroblob(length(bytes)) WHERE ord = ?').run([ref]);
     this.#sql('DELETE FROM pending WHERE ord = ?').run([ref]);
-    const segment = this.#sql('SELECT first, bytes FROM segment WHERE first <= ? ORDER BY first DESC LIMIT 1').get([ref]) as
-      | [number, Uint8Array]
-      | undefined;
+    const segment = this.#sql('SELECT first, bytes FROM segment WHERE first <= ? ORDER BY first DESC LIMIT 1').get([
+      ref,
+    ]) as [number, Uint8Array] | undefined;
     if (segment !== undefined && (ref - segment[0]) * 40 < segment[1].length - 4) {
       const bytes = SqliteIndex.withoutSlot(segment[1], ref - segment[0]);
       this.#sql('UPDATE segment SET bytes = ? WHERE first = ?').run([bytes, segment[0]]);
@@ -232,7 +217,7 @@ export class SqliteStore implements Store {
     const idCopy = new Uint8Array(id);
     after.push(() => {
       this.#index.removeEvent(ref, idCopy);
-      this.#quarantined.delete(ref);
+      this.#rows.quarantined.delete(ref);
     });
     state.edited = true;
     return { ref, fresh: true, count: 0 };
@@ -244,7 +229,10 @@ export class SqliteStore implements Store {
     const pending = this.#index.pending.get(ref);
     const keys = pending === undefined ? this.#postings.remove(ref) : Array.from(pending.keys);
     if (pending !== undefined) {
-      this.#sql('UPDATE pending SET bytes = ? WHERE ord = ?').run([packPending({ ...pending, keys: new Float64Array(0) }), ref]);
+      this.#sql('UPDATE pending SET bytes = ? WHERE ord = ?').run([
+        packPending({ ...pending, keys: new Float64Array(0) }),
+        ref,
+      ]);
       after.push(() => this.#index.dropPendingKeys(ref));
     }
     for (const key of keys) {
@@ -273,7 +261,9 @@ export class SqliteStore implements Store {
     const { db, path } = this.#file;
     const refs = [...this.#index.pending.keys()].sort((a, b) => a - b);
     const first = refs[0]!;
-    const entries = Array.from({ length: refs[refs.length - 1]! - first + 1 }, (_, i) => this.#index.pending.get(first + i));
+    const entries = Array.from({ length: refs[refs.length - 1]! - first + 1 }, (_, i) =>
+      this.#index.pending.get(first + i),
+    );
     try {
       db.exec('BEGIN IMMEDIATE');
       this.#sql('INSERT INTO segment VALUES (?, ?)').run([first, packSegment(entries)]);
@@ -295,7 +285,7 @@ export class SqliteStore implements Store {
     return this.#guard(() =>
       ids.map((id) => {
         for (const ref of this.#index.refsOf(id)) {
-          const row = this.#row(ref, true);
+          const row = this.#rows.row(ref);
           if (row !== undefined && (isCorrupt(row) || Buffer.compare(row.id, id) === 0)) return row;
         }
         return undefined;
@@ -305,17 +295,12 @@ export class SqliteStore implements Store {
 
   async read(refs: ArrayLike<number>): Promise<(Row | undefined)[]> {
     this.#expectOpen();
-    return this.#guard(() => Array.from(refs, (ref) => this.#row(ref, true)));
+    return this.#guard(() => Array.from(refs, (ref) => this.#rows.row(ref)));
   }
 
   async list(options: { before?: number; limit: number; sketches?: boolean }): Promise<Row[]> {
     this.#expectOpen();
-    const before = options.before ?? this.#next;
-    return this.#guard(() =>
-      this.#sql(`${EVENT} WHERE ord < ? AND structure > 0 ORDER BY ord DESC LIMIT ?`)
-        .all([before, options.limit])
-        .map((raw) => this.#toRow(raw as RawEvent, options.sketches ?? true)),
-    );
+    return this.#guard(() => this.#rows.list(options.before ?? this.#next, options.limit, options.sketches !== false));
   }
 
   async structure(hash: string): Promise<Uint8Array | undefined> {
@@ -325,25 +310,21 @@ export class SqliteStore implements Store {
 
   async sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing> {
     this.#expectOpen();
-    return this.#guard(() => {
-      const lists = Array.from(keys, (key) => this.#list(key));
-      return rankSharing(lists, this.#next, this.#index.count, options.limit, options.weights, options.also);
-    });
+    return this.#guard(() =>
+      rankSharing(
+        Array.from(keys, (key) => this.#list(key)),
+        this.#next,
+        this.#index.count,
+        options,
+      ),
+    );
   }
 
-  async frequency(keys: ArrayLike<number>): Promise<Uint32Array> {
-    this.#expectOpen();
-    return this.#guard(() => Uint32Array.from(Array.from(keys, (key) => this.#list(key).length)));
-  }
-
-  #list(key: number): Uint32Array {
-    const folded = this.#postings.list(key);
+  #list(key: number): PostingPart[] {
+    const parts = this.#postings.parts(key);
     const tail = this.#index.tail(key);
-    if (tail.length === 0) return folded;
-    const out = new Uint32Array(folded.length + tail.length);
-    out.set(folded);
-    out.set(tail, folded.length);
-    return out;
+    if (tail.length > 0) parts.push({ base: 0, values: Uint32Array.from(tail) });
+    return parts;
   }
 
   async near(queries: readonly CentredQuery[], limit: number): Promise<readonly Near[]> {
@@ -383,7 +364,10 @@ export class SqliteStore implements Store {
     const postings = new Map<number, readonly number[]>();
     const keys = this.#sql('SELECT DISTINCT key FROM posting').all([]) as [number][];
     for (const key of new Set([...keys.map(([key]) => key), ...[...this.#index.tailKeys()].map(([key]) => key)])) {
-      postings.set(key, Array.from(this.#list(key)));
+      postings.set(
+        key,
+        this.#list(key).flatMap(({ base, values }) => Array.from(values, (v) => base + v)),
+      );
     }
     const stats: [string, Uint8Array][] = [];
     for (const name of await this.statNames()) stats.push([name, this.#statNow(name)!]);
@@ -397,16 +381,8 @@ export class SqliteStore implements Store {
     return this.#guard(() => {
       const [answer] = this.#file.db.prepare('PRAGMA quick_check(1)').raw().get([]) as [string];
       if (answer !== 'ok') throw Object.assign(new Error(answer), { code: 'SQLITE_CORRUPT' });
-      // In portions: an unfinished iteration would keep the file locked.
-      for (let last = 0; ; ) {
-        const rows = this.#sql(`${EVENT} WHERE ord > ? AND structure > 0 ORDER BY ord LIMIT 256`).all([last]) as RawEvent[];
-        if (rows.length === 0) break;
-        for (const raw of rows) {
-          last = raw[0];
-          this.#toRow(raw, true);
-        }
-      }
-      return [...this.#quarantined].sort((a, b) => a - b);
+      this.#rows.readAll();
+      return [...this.#rows.quarantined].sort((a, b) => a - b);
     });
   }
 
@@ -430,7 +406,7 @@ export class SqliteStore implements Store {
         fileBytes: pragma(this.#file.db, 'page_count') * pragma(this.#file.db, 'page_size'),
         logBytes: statSync(`${this.#file.path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
         bytes,
-        quarantined: [...this.#quarantined].sort((a, b) => a - b),
+        quarantined: [...this.#rows.quarantined].sort((a, b) => a - b),
       };
     });
   }
@@ -446,35 +422,9 @@ export class SqliteStore implements Store {
     await this.close();
   }
 
-  #row(ref: number, withSketch: boolean): Row | undefined {
-    const raw = this.#raw(ref);
-    return raw === undefined || raw[2] === 0 ? undefined : this.#toRow(raw, withSketch);
-  }
-
-  #toRow(raw: RawEvent, withSketch: boolean): Row {
-    const [ref] = raw;
-    const own = columns(raw);
-    const structure = this.#dictionary.hash(own.structure);
-    const task = this.#dictionary.text(own.task);
-    const source = this.#dictionary.text(own.source);
-    const packed = withSketch ? this.#sketchRow(ref) : undefined;
-    const sketch = withSketch ? (packed === undefined ? undefined : unpackSketch(packed)) : new Uint8Array(0);
-    const intact = checksumOf(own) === raw[9] && sketch !== undefined;
-    if (!intact || structure === undefined || task === undefined || source === undefined) {
-      this.#quarantined.add(ref);
-      return { ref, corrupt: true };
-    }
-    const { id, at, n, provenance, meta } = own;
-    return { ref, id, structure, task, source, at, provenance, meta, sketch, count: n } satisfies StoredRow;
-  }
-
-  #raw(ref: number): RawEvent | undefined {
-    return this.#sql(`${EVENT} WHERE ord = ?`).get([ref]) as RawEvent | undefined;
-  }
-
   #rawById(id: Id): RawEvent | undefined {
     for (const ref of this.#index.refsOf(id)) {
-      const raw = this.#raw(ref);
+      const raw = this.#rows.raw(ref);
       if (raw !== undefined && Buffer.compare(raw[1], id) === 0) return raw;
     }
     return undefined;
@@ -483,13 +433,13 @@ export class SqliteStore implements Store {
   #expectEvent(id: Id): RawEvent {
     const raw = this.#rawById(id);
     if (raw !== undefined) return raw;
-    throw new CairnError('event_not_found', `Expected the id of a stored event, got ${Buffer.from(id).toString('hex')}.`, {
-      hint: 'List the events to see what is there; it may have been forgotten.',
-    });
-  }
-
-  #sketchRow(ref: number): Uint8Array | undefined {
-    return (this.#sql('SELECT bytes FROM sketch WHERE ord = ?').get([ref]) as [Uint8Array] | undefined)?.[0];
+    throw new CairnError(
+      'event_not_found',
+      `Expected the id of a stored event, got ${Buffer.from(id).toString('hex')}.`,
+      {
+        hint: 'List the events to see what is there; it may have been forgotten.',
+      },
+    );
   }
 
   #statNow(name: string): Uint8Array | undefined {
@@ -501,7 +451,7 @@ export class SqliteStore implements Store {
     let statement = this.#statements.get(text);
     if (statement === undefined) {
       statement = this.#file.db.prepare(text);
-      if (/^SELECT/.test(text)) statement.raw();
+      if (text.startsWith('SELECT')) statement.raw();
       this.#statements.set(text, statement);
     }
     return statement;
@@ -517,14 +467,19 @@ export class SqliteStore implements Store {
 
   #expectOpen(): void {
     if (this.#open) return;
-    throw new CairnError('store_closed', 'Expected an open store, got one that was closed.', { hint: 'Open it again.' });
+    throw new CairnError('store_closed', 'Expected an open store, got one that was closed.', {
+      hint: 'Open it again.',
+    });
   }
 }
 
 /** What one write has done so far; the index in memory learns of it after the commit. */
 interface Transaction {
   readonly fresh: Map<string, number>;
-  readonly users: Map<string, { kind: 'task' | 'source' | 'structure'; text: string; structure: Uint8Array | undefined; n: number }>;
+  readonly users: Map<
+    string,
+    { kind: 'task' | 'source' | 'structure'; text: string; structure: Uint8Array | undefined; n: number }
+  >;
   /** Keys of events inserted by this write. */
   readonly keys: Set<number>;
   /** Entities added, and events and entities that lost their keys, by this write. */
@@ -533,19 +488,4 @@ interface Transaction {
   readonly goneEntities: Set<number>;
   next: number;
   edited: boolean;
-}
-
-function columns(raw: RawEvent): {
-  id: Uint8Array;
-  structure: number;
-  task: number;
-  source: number;
-  at: number;
-  n: number;
-  provenance: Uint8Array;
-  meta: Uint8Array;
-} {
-  const [, id, structure, task, source, at, n, provenance, meta] = raw;
-  const bytes = (value: Uint8Array | null): Uint8Array => (value === null ? new Uint8Array(0) : new Uint8Array(value));
-  return { id: bytes(id), structure, task, source, at, n, provenance: bytes(provenance), meta: bytes(meta) };
 }

@@ -82,7 +82,8 @@ export interface Sharing {
 
 export interface SharingOptions {
   readonly limit: number;
-  readonly weights?: readonly number[] | undefined;
+  /** Per key a factor of its weight; 1 by default. */
+  readonly likeness?: readonly number[] | undefined;
   readonly also?: ArrayLike<number> | undefined;
 }
 
@@ -125,12 +126,10 @@ export interface Store extends AsyncDisposable {
   list(options: { readonly before?: number; readonly limit: number; readonly sketches?: boolean }): Promise<Row[]>;
   structure(hash: string): Promise<Uint8Array | undefined>;
   /**
-   * Events that share keys. A key weighs `weights[i]`, or without weights ln((1 + events) / events with the key), so that what
-   * is everywhere explains nothing. Of equal scores the latest `limit` come first; behind them those of `also` that share any.
+   * Events that share keys. A key weighs ln((1 + events) / events with the key), so that what is everywhere explains nothing,
+   * times its likeness. Of equal scores the latest `limit` come first; behind them those of `also` that share any.
    */
   sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing>;
-  /** How many events have each key. */
-  frequency(keys: ArrayLike<number>): Promise<Uint32Array>;
   /** Events whose signature is near. */
   near(queries: readonly CentredQuery[], limit: number): Promise<readonly Near[]>;
   /** Entities of one module whose signature is near. */

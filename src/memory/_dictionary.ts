@@ -1,48 +1,5 @@
-// The event and sketch rows of the SQLite store: checksums, same-size replacement, and dictionaries of repeated texts.
+// Texts and structures that many events share, numbered in tables of their own and counted.
 import type Database from 'libsql';
-import { crc32 } from './_hash.ts';
-import { isSealed, seal } from './_segments.ts';
-
-/** Columns of one event row as they stand in the table. */
-export interface EventColumns {
-  readonly id: Uint8Array;
-  readonly structure: number;
-  readonly task: number;
-  readonly source: number;
-  readonly at: number;
-  readonly n: number;
-  readonly provenance: Uint8Array;
-  readonly meta: Uint8Array;
-}
-
-/** CRC-32 over all columns but the row number. */
-export function checksumOf(row: EventColumns): number {
-  const numbers = Float64Array.of(row.structure, row.task, row.source, row.at, row.n, row.provenance.length);
-  let crc = crc32(row.id);
-  crc = crc32(new Uint8Array(numbers.buffer), crc);
-  crc = crc32(row.provenance, crc);
-  return crc32(row.meta, crc);
-}
-
-/**
- * A sketch as it is stored: length, bytes, checksum, and zeros up to `size`. A shortened sketch keeps the size of its row, so
- * that SQLite overwrites it in place and no copy of it stays behind on a page.
- */
-export function packSketch(sketch: Uint8Array, size = 0): Uint8Array {
-  const out = new Uint8Array(Math.max(size, sketch.length + 8));
-  new DataView(out.buffer).setUint32(0, sketch.length, true);
-  out.set(sketch, 4);
-  seal(out.subarray(0, sketch.length + 8));
-  return out;
-}
-
-/** The bytes that `packSketch` packed; undefined when they are damaged. */
-export function unpackSketch(row: Uint8Array): Uint8Array | undefined {
-  if (row.length < 8) return undefined;
-  const length = new DataView(row.buffer, row.byteOffset).getUint32(0, true);
-  if (length + 8 > row.length || !isSealed(row.subarray(0, length + 8))) return undefined;
-  return new Uint8Array(row.subarray(4, 4 + length));
-}
 
 export type NameKind = 'task' | 'source' | 'module';
 const kinds: readonly NameKind[] = ['task', 'source', 'module'];
@@ -97,7 +54,9 @@ export class Dictionary {
       if (users > 0) this.#db.prepare('UPDATE name SET n = n + ? WHERE ord = ?').run([users, known]);
       return known;
     }
-    const { lastInsertRowid } = this.#db.prepare('INSERT INTO name (kind, text, n) VALUES (?, ?, ?)').run([code, text, users]);
+    const { lastInsertRowid } = this.#db
+      .prepare('INSERT INTO name (kind, text, n) VALUES (?, ?, ?)')
+      .run([code, text, users]);
     const ord = Number(lastInsertRowid);
     this.#setName(ord, kind, text);
     return ord;
@@ -119,7 +78,9 @@ export class Dictionary {
   structureBytes(hash: string): Uint8Array | undefined {
     const ord = this.#ofHash.get(hash);
     if (ord === undefined) return undefined;
-    const row = this.#db.prepare('SELECT bytes FROM structure WHERE ord = ?').raw().get([ord]) as [Uint8Array] | undefined;
+    const row = this.#db.prepare('SELECT bytes FROM structure WHERE ord = ?').raw().get([ord]) as
+      | [Uint8Array]
+      | undefined;
     return row === undefined ? undefined : new Uint8Array(row[0]);
   }
 
