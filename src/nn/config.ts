@@ -47,7 +47,7 @@ const common = {
   dtype: z.literal('float32'),
 };
 
-const classifierSchema = z.looseObject({
+const classifierShape = {
   model_type: z.literal('cairn_classifier'),
   ...common,
   /** Length of one flat input and what its values mean. */
@@ -57,9 +57,11 @@ const classifierSchema = z.looseObject({
   /** Logits are divided by this before the softmax; fitted on held-out examples. */
   temperature: z.number().positive(),
   layers: layerSchema,
-});
+  /** Floating-point operations for one input. */
+  flops_per_input: z.number().min(0).exactOptional(),
+};
 
-const lmSchema = z.looseObject({
+const lmShape = {
   model_type: z.literal('cairn_lm'),
   ...common,
   vocab_size: count,
@@ -79,13 +81,13 @@ const lmSchema = z.looseObject({
   attn_logit_softcapping: z.number().positive().nullable(),
   sliding_window: count.nullable(),
   tie_word_embeddings: z.boolean(),
-});
+};
 
-export type ClassifierConfig = z.infer<typeof classifierSchema>;
-export type LmConfig = z.infer<typeof lmSchema>;
+export type ClassifierConfig = z.infer<z.ZodObject<typeof classifierShape, z.core.$strip>>;
+export type LmConfig = z.infer<z.ZodObject<typeof lmShape, z.core.$strip>>;
 export type ModelConfig = ClassifierConfig | LmConfig;
 
-const schemas = { cairn_classifier: classifierSchema, cairn_lm: lmSchema };
+const schemas = { cairn_classifier: z.looseObject(classifierShape), cairn_lm: z.looseObject(lmShape) };
 
 /**
  * Checks the parsed content of a config.json.
@@ -102,8 +104,8 @@ export function parseConfig(json: unknown): ModelConfig {
   }
   const result = schemas[type].safeParse(json);
   if (!result.success) throw explain(json, result.error);
-  if (result.data.model_type === 'cairn_lm') checkHeads(result.data as LmConfig);
-  return result.data as ModelConfig;
+  if (result.data.model_type === 'cairn_lm') checkHeads(result.data);
+  return result.data;
 }
 
 function checkHeads(c: LmConfig): void {
