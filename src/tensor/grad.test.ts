@@ -5,7 +5,7 @@ import { checkpoint } from './checkpoint.ts';
 import { type Builder, defineProgram } from './builder.ts';
 import { grad, hessianVectorProduct, jvp, vjp } from './grad.ts';
 import { normal } from './init.ts';
-import { customGradient, gelu, layerNorm, softmax, straightThrough, topk } from './ops/index.ts';
+import { customGradient, gelu, layerNorm, softmax, split, straightThrough, topk } from './ops/index.ts';
 import { Rng } from './rng.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -53,6 +53,26 @@ describe('exact identities', () => {
     }, x23);
     expect(stopped).toEqual([0, 0, 0, 0, 0, 0]);
     expect(hard).toEqual([3, 3, 3, 3, 3, 3]);
+  });
+
+  it('the gradient of a split is one concat, in any order of use', () => {
+    const { graph } = defineProgram((b) => {
+      const x = b.input('x', [2, 6]);
+      const [q, k, v] = split(x, 3, 1) as [Tensor, Tensor, Tensor];
+      b.output('d', grad(v.exp().mul(q.sin()).add(k.cos()).sum(), [x])[0]!);
+    });
+    const ops = graph.nodes.map((n) => n.op);
+    expect(ops.filter((op) => op === 'concat')).toHaveLength(1);
+    expect(ops).not.toContain('pad');
+    const tiles = checkGradients(
+      (x) => {
+        const part = (r: number, c: number): Tensor => x.slice([r, c * 2], [r + 1, c * 2 + 2]);
+        return part(0, 0).exp().mul(part(1, 1)).add(part(0, 1).sin()).mul(part(1, 2)).add(part(0, 2)).sum();
+      },
+      [randomTensor(rng, [2, 6])],
+      { rng },
+    );
+    expect(tiles.failures).toEqual([]);
   });
 
   it('cotangents of all ports are joined before the rule of a node with several outputs', () => {

@@ -3,6 +3,8 @@
 import { CairnError } from '../errors.ts';
 import type { Builder } from './builder.ts';
 import { isFloat } from './dtype.ts';
+import type { Port } from './graph.ts';
+import { concat, pad } from './ops/slice.ts';
 import { sameShape, shapeText } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -46,7 +48,7 @@ export function vjp(
   if (!builder) return [];
   const last = outputs.reduce((m, t) => Math.max(m, t.port.node), -1);
   const path = dependents(builder, wrt, last);
-  const found = new Map<number, (Tensor | undefined)[]>();
+  const found: Found = new Map();
   outputs.forEach((t, i) => {
     const g = cotangents[i];
     if (!g || !sameShape(g.shape, t.shape) || g.dtype !== t.dtype) {
@@ -55,14 +57,16 @@ export function vjp(
         `Expected a cotangent ${t.dtype}${shapeText(t.shape)}, got ${g ? g.dtype + shapeText(g.shape) : 'none'}.`,
       );
     }
-    if (path.wants(t)) accumulate(found, t, g);
+    if (path.wants(t)) deliver(found, t, g);
   });
   for (let id = last; id >= 0; id--) {
-    const arrived = found.get(id);
-    if (arrived && path.through(id)) pullBack(builder, id, arrived, path, found);
+    if (found.has(id) && path.through(id)) pullBack(builder, id, path, found);
   }
-  return wrt.map((t) => found.get(t.port.node)?.[t.port.port] ?? unreached(t, options));
+  return wrt.map((t) => collect(found, t.port) ?? unreached(t, options));
 }
+
+/** Cotangents that have arrived, by node and port; a single sum once the port was collected. */
+type Found = Map<number, (Tensor[] | undefined)[]>;
 
 interface Path {
   /** True when the gradient of this tensor is needed on the way to `wrt`. */
@@ -94,13 +98,7 @@ function dependents(builder: Builder, wrt: readonly Tensor[], last: number): Pat
 }
 
 /** Runs one gradient rule and adds the results to the cotangents of the inputs. */
-function pullBack(
-  builder: Builder,
-  id: number,
-  arrived: readonly (Tensor | undefined)[],
-  path: Path,
-  found: Map<number, (Tensor | undefined)[]>,
-): void {
+function pullBack(builder: Builder, id: number, path: Path, found: Found): void {
   const node = builder.nodes()[id]!;
   const inputs = node.inputs.map((p) => builder.at(p));
   const wanted = inputs.map((x) => path.wants(x));
@@ -110,7 +108,7 @@ function pullBack(
       inputs,
       outputs: node.outputs.map((_, port) => builder.at({ node: id, port })),
       attrs: node.attrs,
-      cotangents: node.outputs.map((_, port) => arrived[port]),
+      cotangents: node.outputs.map((_, port) => collect(found, { node: id, port })),
       needs: (i) => wanted[i] === true,
     }),
   );
@@ -123,15 +121,74 @@ function pullBack(
         `Expected a gradient ${x.dtype}${shapeText(x.shape)} from ${node.op}, got ${g.dtype}${shapeText(g.shape)}.`,
       );
     }
-    accumulate(found, x, g);
+    deliver(found, x, g);
   });
 }
 
-function accumulate(found: Map<number, (Tensor | undefined)[]>, t: Tensor, g: Tensor): void {
+function deliver(found: Found, t: Tensor, g: Tensor): void {
   const ports = found.get(t.port.node) ?? [];
-  const before = ports[t.port.port];
-  ports[t.port.port] = before ? before.add(g) : g;
+  (ports[t.port.port] ??= []).push(g);
   found.set(t.port.node, ports);
+}
+
+/** The sum of what arrived at a port. All users of the port were visited before, so nothing arrives later. */
+function collect(found: Found, port: Port): Tensor | undefined {
+  const ports = found.get(port.node);
+  const arrived = ports?.[port.port];
+  if (!ports || !arrived) return undefined;
+  const total = joinPads(arrived).reduce((sum, g) => sum.add(g));
+  ports[port.port] = [total];
+  return total;
+}
+
+/** A zero-padded cotangent, in parts along one axis: what the gradients of slices look like. */
+interface Padded {
+  readonly parts: readonly Tensor[];
+  readonly axis: number;
+  readonly shape: readonly number[];
+  readonly lo: readonly number[];
+  readonly hi: readonly number[];
+}
+
+/**
+ * Cotangents of slices that lie side by side become one concat instead of padded sums: the gradient of a split is a
+ * concat.
+ */
+function joinPads(arrived: readonly Tensor[]): Tensor[] {
+  const rest = arrived.filter((g) => !asPadded(g));
+  const pads = arrived.flatMap((g) => asPadded(g) ?? []);
+  for (let joined = true; joined;) {
+    joined = false;
+    for (let i = 0; i < pads.length && !joined; i++) {
+      for (let j = 0; j < pads.length && !joined; j++) {
+        const both = i === j ? undefined : beside(pads[i]!, pads[j]!);
+        if (!both) continue;
+        pads[i] = both;
+        pads.splice(j, 1);
+        joined = true;
+      }
+    }
+  }
+  return [...rest, ...pads.map((p) => pad(concat(p.parts, p.axis), p.lo, p.hi))];
+}
+
+function asPadded(g: Tensor): Padded | undefined {
+  const node = g.builder.nodes()[g.port.node]!;
+  if (node.op !== 'pad' || node.attrs['value'] !== 0) return undefined;
+  const [lo, hi] = [node.attrs['lo'], node.attrs['hi']] as [readonly number[], readonly number[]];
+  const inner = g.builder.at(node.inputs[0]!);
+  return { parts: [inner], axis: 0, shape: inner.shape, lo, hi };
+}
+
+/** `a` followed by `b` along the one axis where their places differ, if they touch there. */
+function beside(a: Padded, b: Padded): Padded | undefined {
+  const differing = a.lo.flatMap((lo, i) => (lo === b.lo[i] && a.hi[i] === b.hi[i] ? [] : [i]));
+  const axis = differing[0];
+  if (axis === undefined || differing.length > 1 || a.lo[axis]! + a.shape[axis]! !== b.lo[axis]) return undefined;
+  const partsOf = (p: Padded): readonly Tensor[] =>
+    p.parts.length === 1 || p.axis === axis ? p.parts : [concat(p.parts, p.axis)];
+  const shape = a.shape.map((d, i) => (i === axis ? d + b.shape[i]! : d));
+  return { parts: [...partsOf(a), ...partsOf(b)], axis, shape, lo: a.lo, hi: b.hi };
 }
 
 function unreached(t: Tensor, options: GradOptions): Tensor {

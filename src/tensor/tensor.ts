@@ -11,6 +11,7 @@ import { matmul, type MatmulOptions } from './ops/matmul.ts';
 import { softmax } from './ops/norm.ts';
 import * as reduce from './ops/reduce.ts';
 import * as shaping from './ops/reshape.ts';
+import * as cutting from './ops/slice.ts';
 import { stopGradient } from './ops/tape.ts';
 import type { Shape } from './shape.ts';
 import { shapeText } from './shape.ts';
@@ -166,14 +167,14 @@ export class Tensor {
     return shaping.expand(this, shape);
   }
   slice(starts: readonly number[], ends?: readonly number[], steps?: readonly number[]): Tensor {
-    return shaping.slice(this, starts, ends, steps);
+    return cutting.slice(this, starts, ends, steps);
   }
   /** One axis from `start` to before `end`. */
   sliceAxis(axis: number, start: number, end?: number, step = 1): Tensor {
-    return shaping.sliceAxis(this, axis, start, end, step);
+    return cutting.sliceAxis(this, axis, start, end, step);
   }
   pad(lo: readonly number[], hi: readonly number[], value = 0): Tensor {
-    return shaping.pad(this, lo, hi, value);
+    return cutting.pad(this, lo, hi, value);
   }
   unsqueeze(axis: number): Tensor {
     return shaping.unsqueeze(this, axis);

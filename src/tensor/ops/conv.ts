@@ -11,7 +11,8 @@ import { type ConvGeometry, geometryOf, kernelOffsets } from './_conv-geometry.t
 import { emitConv, emitConvTranspose } from './_conv-onnx.ts';
 import { matmul } from './matmul.ts';
 import { sum } from './reduce.ts';
-import { flip, pad, reshape, slice, stack, transpose } from './reshape.ts';
+import { reshape, transpose } from './reshape.ts';
+import { flip, pad, slice, stack } from './slice.ts';
 
 export interface ConvOptions {
   /** Default 1. */

@@ -51,19 +51,6 @@ export { linear, matmul, type MatmulOptions } from './matmul.ts';
 export { layerNorm, rmsNorm, softmax } from './norm.ts';
 export { avgPool, globalAvgPool, maxPool, type PoolOptions } from './pool.ts';
 export { amax, cumsum, mean, sum } from './reduce.ts';
-export {
-  concat,
-  expand,
-  flip,
-  pad,
-  reshape,
-  slice,
-  sliceAxis,
-  split,
-  squeeze,
-  stack,
-  swapAxes,
-  transpose,
-  unsqueeze,
-} from './reshape.ts';
+export { expand, reshape, squeeze, swapAxes, transpose, unsqueeze } from './reshape.ts';
+export { concat, flip, pad, slice, sliceAxis, split, stack } from './slice.ts';
 export { customGradient, stopGradient, straightThrough } from './tape.ts';

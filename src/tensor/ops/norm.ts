@@ -142,14 +142,16 @@ function layerNormVjp(c: VjpContext): (Tensor | undefined)[] {
   const [g, gMu, gR] = c.cotangents;
   const d = x.shape.at(-1)!;
   const h = x.sub(mu).mul(r);
+  const gh = g?.mul(h);
   let dx: Tensor | undefined;
   if (c.needs(0)) {
-    if (g) {
-      const q = g.mul(w);
-      const rowMean = (t: Tensor): Tensor => t.sum(-1, true).mul(1 / d);
-      dx = q
-        .sub(rowMean(q))
-        .sub(h.mul(rowMean(q.mul(h))))
+    if (g && gh) {
+      // dx = r (g w - mean(g w) - h mean(g w h)); the row means are products with the vector w / d.
+      const column = w.mul(1 / d).reshape([d, 1]);
+      dx = g
+        .mul(w)
+        .sub(rowProduct(g, column))
+        .sub(h.mul(rowProduct(gh, column)))
         .mul(r);
     }
     // The statistics are outputs too: dmean/dx = 1/d and drstd/dx = -r^2 h / d.
@@ -165,7 +167,12 @@ function layerNormVjp(c: VjpContext): (Tensor | undefined)[] {
         ),
       );
   }
-  return [dx, g && c.needs(1) ? sumRows(g.mul(h)) : undefined, g && c.needs(2) ? sumRows(g) : undefined];
+  return [dx, gh && c.needs(1) ? sumRows(gh) : undefined, g && c.needs(2) ? sumRows(g) : undefined];
+}
+
+/** x `[..., d]` times a column `[d, 1]`: `[..., 1]`. */
+function rowProduct(x: Tensor, column: Tensor): Tensor {
+  return x.rank === 1 ? x.reshape([1, -1]).matmul(column).reshape([1]) : x.matmul(column);
 }
 
 function addTo(total: Tensor | undefined, term: Tensor): Tensor {
@@ -187,7 +194,7 @@ export const rmsNormOp: OpRecord = {
     // drstd/dx = -r^3 x / d; the two uses of it share one row factor.
     if (c.needs(0)) {
       const q = g?.mul(w);
-      const inner = q?.mul(x).sum(-1, true);
+      const inner = g && rowProduct(g.mul(x), w.reshape([d, 1]));
       const total = inner && gR ? inner.add(gR) : (inner ?? gR!);
       const pull = x.mul(
         total
@@ -198,7 +205,7 @@ export const rmsNormOp: OpRecord = {
       );
       dx = q ? q.mul(r).add(pull) : pull;
     }
-    return [dx, g && c.needs(1) ? sumRows(g.mul(x.mul(r))) : undefined];
+    return [dx, g && c.needs(1) ? sumRows(g.mul(x).mul(r)) : undefined];
   },
   reference([x, w], attrs, [y, rstd]) {
     const d = w!.data.length;

@@ -11,7 +11,8 @@ import { matmulOp } from './matmul.ts';
 import { layerNormOp, rmsNormOp, softmaxOp } from './norm.ts';
 import { maxPoolOp } from './pool.ts';
 import { amaxOp, cumsumOp, sumOp } from './reduce.ts';
-import { concatOp, expandOp, padOp, reshapeOp, sliceOp, transposeOp } from './reshape.ts';
+import { expandOp, reshapeOp, transposeOp } from './reshape.ts';
+import { concatOp, padOp, sliceOp } from './slice.ts';
 import { customGradientOp, stopGradientOp } from './tape.ts';
 
 const records: readonly OpRecord[] = [
