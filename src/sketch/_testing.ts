@@ -23,19 +23,29 @@ export function scene(rng: Rng, m = 16): Obj[] {
   }));
 }
 
-export const BLANK_PRIOR = [0.6, ...Array.from({ length: 9 }, () => 0.4 / 9)];
+/** 60 % blanks, the rest spread over the digits. */
+export function blankPrior(classes: number): number[] {
+  return [0.6, ...Array.from({ length: classes - 1 }, () => 0.4 / (classes - 1))];
+}
 
-/** A handwritten board as it was read and solved: 81 cells of 10 classes below two objects with real attributes. */
-export function board(rng: Rng): Obj {
-  const groups = [{ start: 0, size: 10, prior: BLANK_PRIOR }];
-  const cells = Array.from({ length: 81 }, () => {
-    const attributes = new Float32Array(10);
-    attributes[rng.categorical(BLANK_PRIOR)] = 1;
+/** A handwritten board as it was read and solved: cells of one class each below two objects with real attributes. */
+export function board(rng: Rng, count = 81, classes = 10): Obj {
+  const prior = blankPrior(classes);
+  const groups = [{ start: 0, size: classes, prior }];
+  const cells = Array.from({ length: count }, () => {
+    const attributes = new Float32Array(classes);
+    attributes[rng.categorical(prior)] = 1;
     return { module: 'read-digit', attributes, groups };
   });
-  const inputs = cells.map((object) => ({ object, weight: 1 / 81 }));
+  const inputs = cells.map((object) => ({ object, weight: 1 / count }));
   const read = { module: 'read-board', attributes: unitAttributes(rng, 4), inputs };
   return { module: 'solve-board', attributes: unitAttributes(rng, 6), inputs: [{ object: read, weight: 1 }] };
+}
+
+/** A 6 x 6 board and a store that is as full with it as 1,024 numbers are with a 9 x 9 one: cheap to factor. */
+export const SMALL: SketchSpec = { ...SPEC, dim: 512 };
+export function smallBoard(rng: Rng): Obj {
+  return board(rng, 36, 7);
 }
 
 /** Largest absolute difference. */

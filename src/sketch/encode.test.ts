@@ -8,14 +8,14 @@ import { applyAdjoint, applyOperator } from './operator.ts';
 import { Sketcher, sketcherOf } from './sketcher.ts';
 import { structureOf } from './trace.ts';
 import type { Obj, SketchSpec } from './types.ts';
-import { board, inner, maxDifference, norm, scene, SPEC, unitAttributes } from './_testing.ts';
+import { board, inner, maxDifference, norm, scene, smallBoard, SPEC, unitAttributes } from './_testing.ts';
 
-const SMALL: SketchSpec = { ...SPEC, dim: 256 };
+const TINY: SketchSpec = { ...SPEC, dim: 256 };
 
 describe('encode', () => {
   it('is T₀ · ½ T_attr (½ R₁ x + ½ R₂ e₁) below T_pos for one object, written out', () => {
     const x = unitAttributes(new Rng(1), 5);
-    const maps = new Maps(SMALL);
+    const maps = new Maps(TINY);
     const v = new Float64Array(256);
     v.set(x.map((a) => a / 2));
     maps.rotate(maps.map('attribute', 'm'), v);
@@ -26,7 +26,7 @@ describe('encode', () => {
     maps.mix(maps.map('fixed', 'attributes'), s, 0.5);
     maps.mix(maps.map('module', 'm'), s);
     maps.mix(maps.map('position', 0), s);
-    expect(maxDifference(encode({ module: 'm', attributes: x }, SMALL).values, s)).toBeLessThan(1e-9);
+    expect(maxDifference(encode({ module: 'm', attributes: x }, TINY).values, s)).toBeLessThan(1e-9);
   });
 
   it('compiled equals recursion', () => {
@@ -60,7 +60,7 @@ describe('encode', () => {
   it('is linear in the attributes and its adjoint is the adjoint', () => {
     const rng = new Rng(3);
     const structure = structureOf(scene(rng, 4), { balance: false });
-    const maps = new Maps(SMALL);
+    const maps = new Maps(TINY);
     const options = { markers: false, signatures: false };
     assert(
       property(integer(), (seed) => {
@@ -110,7 +110,7 @@ describe('encode', () => {
   });
 
   it('gives equal values for equal input, whatever was encoded before', () => {
-    const events = [scene(new Rng(5)), board(new Rng(6))];
+    const events = [scene(new Rng(5)), smallBoard(new Rng(6))];
     const one = events.map((e) => new Sketcher(SPEC).encode(e).values);
     const warm = new Sketcher(SPEC);
     for (let k = 0; k < 3; k++) events.forEach((e, i) => expect(warm.encode(e).values).toEqual(one[i]));
@@ -131,14 +131,14 @@ describe('encode', () => {
       ],
     });
     const options = { balance: false } as const;
-    const shared = encode(parent(child, child), SMALL, options);
+    const shared = encode(parent(child, child), TINY, options);
     expect(shared.structure.objects.length).toBe(2);
-    expect(maxDifference(shared.values, encode(parent(child, copy), SMALL, options).values)).toBeLessThan(1e-8);
+    expect(maxDifference(shared.values, encode(parent(child, copy), TINY, options).values)).toBeLessThan(1e-8);
   });
 
   it('checks attributes', () => {
     const bad = (attributes: number[], groups?: Obj['groups']) => () =>
-      encode({ module: 'm', attributes: Float32Array.from(attributes), groups }, SMALL);
+      encode({ module: 'm', attributes: Float32Array.from(attributes), groups }, TINY);
     expect(bad([NaN])).toThrow("Expected finite attributes >= 0 on 'm', got NaN.");
     expect(bad([-0.5])).toThrow('got -0.5');
     expect(bad([1, 1])).toThrow("Expected attributes of norm at most 1 on 'm'");

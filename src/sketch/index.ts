@@ -48,3 +48,4 @@ export {
 export { add, DEFAULT_STEP, emptySum, exportSum, type IntegerSketch, meanOf, subtract, toInteger } from './integer.ts';
 export { similarity, type SimilarityOptions } from './similarity.ts';
 export { type ModuleStats, plainCoefficient, plainStats, type PlainStatsOptions, stats } from './statistics.ts';
+export { discover, type Discovered, type Discovery, type DiscoverOptions } from './discover.ts';
