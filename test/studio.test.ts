@@ -3,6 +3,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { PNG } from 'pngjs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { CairnError } from '../src/errors.ts';
 import { createServer, type CairnServer } from '../src/serve/index.ts';
 import { haveBrowser, launchBrowser } from './_fixtures/browser.ts';
 import { createFixtureBoards } from './_fixtures/boards.ts';
@@ -252,6 +253,26 @@ describe.skipIf(!haveBrowser('studio'))('studio', () => {
     expect(await page.locator('.board').boundingBox()).toEqual(before);
     expect(await page.evaluate<number>('window.shift')).toBeLessThan(0.02);
     await fetch(new URL('/api/stream/speed?speed=4', server.url), { method: 'POST' });
+  });
+
+  test('a stream that stops says why, and goes on when asked to', async () => {
+    const full = new CairnError('store_full', 'Expected room to write, got a full disk.', { hint: 'Free some space.' });
+    const own = await createServer({
+      boards: async () => createFixtureBoards({ startAt: 9, failAt: new Map([[1, full]]) }),
+      port: 0,
+      speed: 4,
+    });
+    await own.ready;
+    context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(own.url);
+    await page.getByRole('alert').getByText('got a full disk. Free some space.').waitFor();
+    await page.getByText('stopped', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('live', { exact: true }).waitFor();
+    await context.close();
+    context = undefined;
+    await own.close();
   });
 
   test('a lost server is told, and the page finds it again', async () => {

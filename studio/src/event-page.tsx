@@ -49,6 +49,9 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
 
   const now = loaded?.event.id === id ? loaded : null;
   const board = now?.event.board ?? null;
+  useEffect(() => {
+    document.title = board ? `Board ${board.ordinal} · Cairn` : 'Cairn';
+  }, [board]);
   const erasure = useErasure(board, keep);
   if (fault) return <Missing fault={fault} />;
   if (!now || !board) return <div class="page" aria-busy="true" />;

@@ -44,7 +44,7 @@ function BoardFacts({ board }: { readonly board: BoardView }): JSX.Element {
         <h2>This board</h2>
         <Verdict board={board} />
       </header>
-      <p class="says" title={verdictSentence(board)}>
+      <p class={`says is-${board.status}`} title={verdictSentence(board)}>
         {verdictSentence(board)}
       </p>
       <dl class="facts">
@@ -79,7 +79,7 @@ function CellFacts(props: InspectorProps & { readonly cell: number; readonly vie
           <p class="cell-read">
             {view.given ? (
               <>
-                <b>{view.digit}</b> read by{' '}
+                <b>{view.digit}</b> {reader.id === 'repair' ? 'put right by the rules' : 'read by'}{' '}
                 <span class={`chip by-${reader.id}`}>
                   <Mark reader={reader} /> {reader.name}
                 </span>

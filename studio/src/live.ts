@@ -10,6 +10,7 @@ import {
   connection,
   dropEvent,
   held,
+  notice,
   older,
   recent,
   remember,
@@ -28,6 +29,19 @@ function data<T>(event: Event): T {
   return JSON.parse((event as MessageEvent<string>).data) as T;
 }
 
+/** Takes over the stream's state; a fault is told once, when it appears. */
+function setStream(state: StreamState): void {
+  const known = stream.peek()?.fault;
+  stream.value = state;
+  const { fault } = state;
+  if (!fault || fault.message === known?.message) return;
+  notice.value = {
+    kind: 'error',
+    text: `The stream stopped. ${fault.message}`,
+    ...(fault.hint === undefined ? {} : { hint: fault.hint }),
+  };
+}
+
 async function refresh(): Promise<void> {
   const [page, sums] = await Promise.all([api.events(24), api.totals()]);
   const had = recent.value.length;
@@ -43,10 +57,10 @@ function connect(): void {
   source = new EventSource('/api/stream');
   source.addEventListener('hello', (event) => {
     connection.value = 'open';
-    stream.value = data<{ state: StreamState }>(event).state;
+    setStream(data<{ state: StreamState }>(event).state);
     refresh().catch(complain);
   });
-  source.addEventListener('state', (event) => (stream.value = data<StreamState>(event)));
+  source.addEventListener('state', (event) => setStream(data<StreamState>(event)));
   source.addEventListener('totals', (event) => (totals.value = data<TotalsView>(event)));
   source.addEventListener('lagged', () => void refresh().catch(complain));
   source.addEventListener('forgotten', (event) => {

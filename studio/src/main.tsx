@@ -3,6 +3,7 @@ import './styles/tokens.css';
 import './styles/frame.css';
 import './styles/board.css';
 import './styles/panels.css';
+import { effect } from '@preact/signals';
 import { render, type JSX } from 'preact';
 import { Ask } from './ask.tsx';
 import { Controls } from './controls.tsx';
@@ -36,6 +37,10 @@ function Studio(): JSX.Element {
       <main id="main" tabIndex={-1}>
         {at.page === 'live' ? <LivePage /> : <EventPage id={at.id} />}
       </main>
+      <footer class="foot quiet">
+        Every view is also JSON: <a href="/api/events">events</a>, <a href="/api/totals">totals</a>,{' '}
+        <a href="/api">all endpoints</a>. Nothing leaves this machine.
+      </footer>
       <p class="visually-hidden" aria-live="polite">
         {spoken}
       </p>
@@ -60,6 +65,20 @@ function Notices(): JSX.Element {
     </div>
   );
 }
+
+/** What was done needs no answer: the word goes away by itself. A fault stays until it is closed. */
+effect(() => {
+  const now = notice.value;
+  if (now?.kind !== 'done') return;
+  const timer = setTimeout(() => {
+    if (notice.peek() === now) notice.value = null;
+  }, 8_000);
+  return () => clearTimeout(timer);
+});
+
+effect(() => {
+  if (route.value.page === 'live') document.title = 'Cairn';
+});
 
 const app = document.getElementById('app');
 if (app) render(<Studio />, app);

@@ -158,7 +158,11 @@ export function createFixtureBoards(options: FixtureOptions = {}): BoardService 
   const hits = (self: Stored, cell: number | undefined, k: number): HitView[] => {
     const wanted = cell === undefined ? undefined : self.board.cells[cell];
     return events
-      .filter((e) => e !== self && (wanted === undefined || e.board.cells[cell!]?.digit === wanted.digit))
+      .filter(
+        (e) =>
+          e !== self &&
+          (wanted === undefined || e.board.cells.some((c) => c.digit === wanted.digit && c.reader === wanted.reader)),
+      )
       .slice(0, k)
       .map((e, i) => ({
         id: e.board.id,
@@ -168,7 +172,7 @@ export function createFixtureBoards(options: FixtureOptions = {}): BoardService 
         why:
           wanted === undefined
             ? 'The whole sketches point the same way.'
-            : `The same reading at this place: ${wanted.digit} by ${wanted.reader}.`,
+            : `The same reading somewhere on the board: ${wanted.digit} by ${wanted.reader}.`,
         board: e.board,
       }));
   };
