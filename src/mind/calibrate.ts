@@ -12,6 +12,8 @@ export interface CalibrateOptions<I> {
   readonly maxLoss?: number;
   /** Clusters. Default 20. */
   readonly k?: number;
+  /** What was fitted, such as a hash of the modules' weights; `useRouter` can ask for it. */
+  readonly note?: string;
   /** Inputs per batch. Default 500. */
   readonly batch?: number;
   readonly signal?: AbortSignal;
@@ -89,6 +91,7 @@ export async function calibrateModules<I, O>(
     encoder: options.encoder.id,
     ...(options.maxLoss === undefined ? {} : { maxLoss: options.maxLoss }),
     ...(options.k === undefined ? {} : { k: options.k }),
+    ...(options.note === undefined ? {} : { note: options.note }),
   });
   return { table, router };
 }

@@ -13,7 +13,7 @@ import {
   type MemoryStats,
   type StoredEvent,
 } from '../memory/index.ts';
-import { PathRouter, type Encoder } from '../route/index.ts';
+import type { Encoder, PathRouter } from '../route/index.ts';
 import { unroll, type Obj, type SketchSpec, type Unrolled } from '../sketch/index.ts';
 import { Rng } from '../tensor/index.ts';
 import { calibrateModules, type CalibrateOptions, type Calibration, type Judge } from './calibrate.ts';
@@ -114,13 +114,17 @@ export class Mind {
 
   /**
    * Uses a router that is there already: the one kept in the data directory, or `router`. False when there is none, or it
-   * was fitted on other features or for modules that are not all here.
+   * was fitted on other features, for modules that are not all here, or under another `note`.
    */
-  useRouter<I>(task: string, encoder: Encoder<I>, router?: PathRouter): boolean {
+  useRouter<I>(task: string, encoder: Encoder<I>, options: { router?: PathRouter; note?: string } = {}): boolean {
     const kept = this.#stored.get(task);
     const known = this.modules(task);
-    const fitting = [kept, router].find(
-      (r) => r && r.encoder === encoder.id && r.modules.every((m) => known.includes(m)),
+    const fitting = [kept, options.router].find(
+      (r) =>
+        r &&
+        r.encoder === encoder.id &&
+        (options.note === undefined || r.note === options.note) &&
+        r.modules.every((m) => known.includes(m)),
     );
     if (!fitting) return false;
     this.#setRouter(task, encoder, fitting);

@@ -35,12 +35,15 @@ export interface FitOptions {
   readonly n0?: number;
   /** How much more error than the best single module is allowed, on the table. Default 0.0005. */
   readonly maxLoss?: number;
+  /** What was fitted, in the caller's words: for example a hash of the models' weights. */
+  readonly note?: string;
 }
 
 /** A fitted router as plain JSON. Same table, options and seed: the same state. */
 export interface RouterState {
   readonly version: 1;
   readonly encoder: string;
+  readonly note: string;
   readonly modules: readonly string[];
   readonly thresholds: readonly number[];
   readonly paths: readonly (readonly number[])[];
@@ -104,6 +107,11 @@ export class PathRouter {
     return this.#state.encoder;
   }
 
+  /** What was fitted, in the words of whoever fitted it. */
+  get note(): string {
+    return this.#state.note;
+  }
+
   /** What the labelled inputs promised. */
   get fitted(): RouterState['fitted'] {
     return this.#state.fitted;
@@ -150,6 +158,7 @@ export class PathRouter {
       const base = {
         version: 1,
         encoder: options.encoder,
+        note: options.note ?? '',
         modules: table.models,
         thresholds: [...thresholds],
         paths,

@@ -43,7 +43,7 @@ export function toBoardView(record: BoardRecord): BoardView {
     ordinal: record.ordinal,
     at: record.at,
     source: record.provenance.source.split('/')[0]!,
-    provenance: toJson(record.provenance),
+    provenance: provenanceJson(record.provenance),
     status: payload.status,
     reason: proved ? null : payload.reason,
     cells: toCells(record),
@@ -159,6 +159,7 @@ export function shortName(module: string): string {
   return module.slice(module.indexOf('/') + 1);
 }
 
-function toJson(provenance: Provenance): Json {
+/** A provenance as JSON, without what is not known. */
+export function provenanceJson(provenance: Provenance): Json {
   return Object.fromEntries(Object.entries(provenance).filter(([, value]) => value !== undefined));
 }

@@ -158,7 +158,7 @@ export interface ErasureView {
   readonly right: number;
   /** Fraction that was to be expected before looking. */
   readonly expectedRight: number;
-  /** Expected error (rms per attribute) of a digit's attributes. */
+  /** Expected error of a cell's ten attributes, rms: a wrong digit is off by 1 in two of them. */
   readonly expectedError: number;
   /** Whether the rebuilt board, solved, still gives the stored board's solution. */
   readonly solutionSurvives: boolean;
