@@ -57,6 +57,21 @@ export interface TrainReadersOptions {
   readonly clock?: () => number;
 }
 
+/**
+ * The training images that no reader of this seed was trained on, one in twelve (5,000 of 60,000), in random order.
+ * @example
+ * heldOutRows(7, 60_000).length; // 5000
+ */
+export function heldOutRows(seed: number, count: number): Uint32Array {
+  return splitRows(seed, count).held;
+}
+
+function splitRows(seed: number, count: number): { held: Uint32Array; kept: Uint32Array } {
+  const order = new Rng(seed).fork('held-out').permutation(count);
+  const cut = Math.round(count / 12);
+  return { held: order.subarray(0, cut), kept: order.subarray(cut) };
+}
+
 const PIXELS = 784;
 const ADAM = { beta1: 0.9, beta2: 0.99 };
 /** Share of `minutes` that each reader gets. */
@@ -95,9 +110,7 @@ async function trainReader(
   const recipe = readerRecipe(size);
   const dir = join(options.dir, `read-digit-${size}`);
   const rng = new Rng(seed).fork('read-digit').fork(size);
-  const order = new Rng(seed).fork('held-out').permutation(data.train.count);
-  const held = order.subarray(0, Math.round(data.train.count / 12));
-  const kept = order.subarray(held.length);
+  const { held, kept } = splitRows(seed, data.train.count);
   const batches = epochBatches({ count: kept.length, batchSize: recipe.batchSize, rng: rng.fork('order') });
   const length: TrainOptions['length'] =
     options.minutes === undefined
