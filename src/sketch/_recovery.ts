@@ -40,7 +40,16 @@ export function groupSystem(compiled: Compiled, unknowns: Unknowns, coordinates:
     const shared = matmul(q, matmul(transpose(q), a));
     for (let i = 0; i < a.data.length; i++) a.data[i] = a.data[i]! - shared.data[i]!;
   }
-  const rank = rows - taken;
+  const size = unknowns.groupSize;
+  const { map, basis, spectrum } = size < rows - taken ? wideBasis(a, size) : longBasis(a, rows - taken);
+  const rank = spectrum.length;
+  const local = localProducts(unknowns, map, rank);
+  return { unknowns, rank, measurements: rows, map, basis, spectrum, local };
+}
+
+/** Fewer numbers than unknowns: eigenvectors of A Aᵀ. The projected directions are the `rank` smallest and drop out. */
+function longBasis(a: linalg.Matrix, rank: number): Pick<GroupSystem, 'map' | 'basis' | 'spectrum'> {
+  const rows = a.rows;
   const { values, vectors } = eigSym(gram(a));
   const basis = matrix(rank, rows);
   const spectrum = new Float64Array(rank);
@@ -49,9 +58,27 @@ export function groupSystem(compiled: Compiled, unknowns: Unknowns, coordinates:
     spectrum[k] = Math.max(0, values[from]!);
     for (let i = 0; i < rows; i++) basis.data[k * rows + i] = vectors.data[i * rows + from]!;
   }
-  const map = matmulTransposed(basis, transpose(a));
-  const local = localProducts(unknowns, map.data, rank);
-  return { unknowns, rank, measurements: rows, map: map.data, basis: basis.data, spectrum, local };
+  return { map: matmulTransposed(basis, transpose(a)).data, basis: basis.data, spectrum };
+}
+
+/** More numbers than unknowns: eigenvectors V of Aᵀ A, from which U = A V Λ^-½; other directions hold only noise. */
+function wideBasis(a: linalg.Matrix, size: number): Pick<GroupSystem, 'map' | 'basis' | 'spectrum'> {
+  const { values, vectors } = eigSym(gram(transpose(a)));
+  const largest = values[size - 1] ?? 0;
+  const rank = values.filter((v) => v > 1e-12 * largest).length;
+  const spectrum = new Float64Array(rank);
+  const right = matrix(rank, size);
+  const scaled = matrix(rank, size);
+  for (let k = 0; k < rank; k++) {
+    const from = size - 1 - k;
+    const root = Math.sqrt(values[from]!);
+    spectrum[k] = values[from]!;
+    for (let j = 0; j < size; j++) {
+      right.data[k * size + j] = vectors.data[j * size + from]! * root;
+      scaled.data[k * size + j] = vectors.data[j * size + from]! / root;
+    }
+  }
+  return { map: right.data, basis: matmulTransposed(scaled, a).data, spectrum };
 }
 
 function localProducts(unknowns: Unknowns, map: Float64Array, rank: number): Float64Array {
@@ -162,9 +189,9 @@ export function recoverGroups(system: GroupSystem, y: Float64Array, noise: numbe
 
 /**
  * Whether agreement with the numbers proves a choice: the expected count of other choices that would agree as well,
- * exp(entropy) times the share of the prior's spread within `misfit` times the noise, is below e^-7.
+ * exp(entropy) times the share of the prior's spread within `misfit` times the noise, is below e^-5.
  */
-function canSettle({ unknowns, spectrum, rank }: GroupSystem, noise: number, misfit: number): boolean {
+function canSettle({ unknowns, spectrum }: GroupSystem, noise: number, misfit: number): boolean {
   let entropy = 0;
   let variance = 0;
   for (const g of unknowns.groups) {
@@ -172,9 +199,12 @@ function canSettle({ unknowns, spectrum, rank }: GroupSystem, noise: number, mis
     variance += 1 - g.prior.reduce((s, p) => s + p * p, 0);
   }
   variance /= Math.max(1, unknowns.groupSize);
-  let log = entropy + rank * (0.5 + Math.log(misfit));
-  for (const lambda of spectrum) log -= 0.5 * Math.log1p((lambda * variance) / (noise * noise));
-  return log < -7;
+  let log = entropy;
+  for (const lambda of spectrum) {
+    // A direction in which choices hardly differ neither proves nor disproves anything.
+    log += Math.min(0, 0.5 + Math.log(misfit) - 0.5 * Math.log1p((lambda * variance) / (noise * noise)));
+  }
+  return log < -5;
 }
 
 interface State {

@@ -12,10 +12,10 @@ function modulesWith(others: number): { module: string; size: number }[] {
 }
 
 describe('discover', () => {
-  it('finds all twelve objects of the reference scene among 40 modules, at 8 bits, with weights and attributes', () => {
+  it('finds all twelve objects of the reference scene among 20 modules, at 8 bits, with weights and attributes', () => {
     const objects = scene(new Rng(1));
     const event = encode(objects, SPEC, { balance: false });
-    const found = discover(quantise(event, { part: 'full' }), { modules: modulesWith(28), positions: [4, 2] });
+    const found = discover(quantise(event, { part: 'full' }), { modules: modulesWith(8), positions: [4, 2] });
     expect(found.objects.map((o) => `${o.path} ${o.module}`)).toEqual(
       [0, 1, 2, 3].flatMap((i) => [`${i} object-${i}`, `${i}/0 part-${i}-0`, `${i}/1 part-${i}-1`]),
     );

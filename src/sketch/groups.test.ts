@@ -83,6 +83,20 @@ describe('one-hot groups of a board', () => {
       expect(expectedGroups(SMALL, structure, { kept })).toMatchObject({ right: 1, whole: 1 });
   });
 
+  it('settles a structure with far fewer unknowns than numbers, down to a single coin', () => {
+    const coin = (side: number): Obj => ({
+      module: 'coin',
+      attributes: Float32Array.of(side === 0 ? 1 : 0, side === 1 ? 1 : 0),
+      groups: [{ start: 0, size: 2 }],
+    });
+    for (const sides of [[1], [0, 1, 1], [1, 0, 0, 1, 1, 0]]) {
+      const encoded = encode(sides.map(coin), SPEC);
+      const read = unroll(quantise(encoded), encoded.structure);
+      expect(read.outputs.map((o) => o.groups[0]!.chosen)).toEqual(sides);
+      expect(read).toMatchObject({ consistent: true, guessing: false });
+    }
+  });
+
   it('works without priors, with groups of different sizes, and with groups beside plain attributes', () => {
     const rng = new Rng(6);
     const groups = [

@@ -212,18 +212,21 @@ function firstRows(parts: Unknowns): number {
   return Math.max(64, 64 * Math.ceil((2 * entropy + parts.plain.length) / 64));
 }
 
-/** Chooses the class of every group, doubling the numbers used until the choice explains them, then fits the rest. */
+/** Chooses the class of every group, from twice the numbers when the first choice does not explain them, then fits the rest. */
 export function groupSolution(sketcher: Sketcher, observation: Observation, structure: Structure): Solution {
   const parts = unknowns(sketcher, structure);
   const noise = noiseFloor(observation);
-  let rows = Math.min(observation.kept, firstRows(parts));
+  const first = firstRows(parts);
+  // What twice the numbers do not settle, more will not either: it is noise, damage or another structure.
+  const most = Math.min(observation.kept, 2 * first);
+  let rows = Math.min(most, first);
   for (;;) {
     const part = head(observation, rows);
     const system = groupSystemOf(sketcher, structure, part);
     const estimate = recoverGroups(system, part.y, noise);
     const solution = fitRest(sketcher, observation, structure, parts, estimate, noise);
-    if ((solution.consistent && solution.settled) || rows === observation.kept) return solution;
-    rows = Math.min(observation.kept, rows * 2);
+    if ((solution.consistent && solution.settled) || rows === most) return solution;
+    rows = most;
   }
 }
 

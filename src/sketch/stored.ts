@@ -117,13 +117,19 @@ function roundInto(source: ArrayLike<number>, step: number, limit: number, codes
 }
 
 /** The stored numbers as values. @returns [kept] */
-export function dequantise(stored: StoredSketch): Float64Array {
-  return Float64Array.from(stored.codes, (c) => c * stored.step);
+export function dequantise({ codes, step }: StoredSketch): Float64Array {
+  const out = new Float64Array(codes.length);
+  for (let i = 0; i < out.length; i++) out[i] = codes[i]! * step;
+  return out;
 }
 
 /** Which coordinates of the d a stored sketch keeps, in the order of its codes. */
 export function keptCoordinates(stored: Pick<StoredSketch, 'spec' | 'kept' | 'order'>): Uint32Array {
-  if (stored.order === 0) return Uint32Array.from({ length: stored.kept }, (_, i) => i);
+  if (stored.order === 0) {
+    const out = new Uint32Array(stored.kept);
+    for (let i = 0; i < out.length; i++) out[i] = i;
+    return out;
+  }
   return permutationOf(stored.spec, stored.order).subarray(0, stored.kept);
 }
 
@@ -157,8 +163,14 @@ const HEADER = 44;
 
 /** A name of the maps: sketches with different names cannot be mixed. */
 export function specHash(spec: SketchSpec): string {
-  return hash64(new TextEncoder().encode(`${spec.family}:${spec.dim}:${spec.signatures ? 1 : 0}:${spec.seed}`));
+  const known = specHashes.get(spec);
+  if (known !== undefined) return known;
+  const made = hash64(new TextEncoder().encode(`${spec.family}:${spec.dim}:${spec.signatures ? 1 : 0}:${spec.seed}`));
+  specHashes.set(spec, made);
+  return made;
 }
+
+const specHashes = new WeakMap<SketchSpec, string>();
 
 /** 44 bytes of header, then the codes (two per byte for 4 bits), little-endian. */
 export function toBytes(stored: StoredSketch): Uint8Array {
@@ -233,7 +245,7 @@ function withStore(spec: SketchSpec, dim: number, store: SketchSpec['store']): S
 }
 
 function unpackCodes(payload: Uint8Array, store: SketchSpec['store']): Int8Array | Float32Array {
-  if (store === 'i8') return Int8Array.from(payload, (b) => (b << 24) >> 24);
+  if (store === 'i8') return new Int8Array(payload.buffer, payload.byteOffset, payload.length).slice();
   if (store === 'i4') {
     const nibble = (i: number): number => (payload[i >> 1]! >>> (i & 1 ? 4 : 0)) & 15;
     return Int8Array.from({ length: payload.length * 2 }, (_, i) => (nibble(i) << 28) >> 28);
