@@ -1,10 +1,19 @@
 import { expect, test } from 'vitest';
 import { byteTokenizer } from '../data/index.ts';
-import { createOrtExecutor, createReferenceExecutor, type Executor, ModelState, Rng } from '../tensor/index.ts';
+import {
+  createOrtExecutor,
+  createReferenceExecutor,
+  crossEntropy,
+  defineProgram,
+  type Executor,
+  grad,
+  ModelState,
+  Rng,
+} from '../tensor/index.ts';
 import type { LmConfig } from './config.ts';
 import { createDecoder } from './decoder.ts';
 import { type LanguageModel, lmLogits, lmProgram } from './lm.ts';
-import { lmConfig } from './transformer.ts';
+import { lmConfig, transformerForward } from './transformer.ts';
 
 const base = {
   vocab_size: 11,
@@ -140,4 +149,41 @@ test('hook points have the names and shapes of TransformerLens', async () => {
 
 test('a context that is too long is named', () => {
   expect(() => lmProgram(lmConfig(base), { batch: 1, length: 33 })).toThrow('Expected at most 32 tokens, got 33.');
+});
+
+test.each(variants)('%s: the gradient of every weight matches a finite difference', async (_, wide) => {
+  const config = { ...wide, num_hidden_layers: 1 };
+  const m = model(config, createReferenceExecutor({ dtype: 'f64' }));
+  const def = defineProgram(
+    (b) => {
+      const loss = crossEntropy(
+        transformerForward(b, config, b.input('x', [2, 6], 'i32')),
+        b.input('y', [2, 6], 'i32'),
+      );
+      b.output('loss', loss);
+      const wrt = b.trainable();
+      grad(
+        loss,
+        wrt.map((p) => p.tensor),
+      ).forEach((g, i) => b.output(`grad of ${wrt[i]!.spec.name}`, g));
+    },
+    { dtype: 'f64' },
+  );
+  const feeds = { x: ids.slice(0, 12), y: ids.slice(1, 13) };
+  await using program = await m.executor.compile(def, { state: m.state });
+  const out = await program.run(feeds);
+  const rng = new Rng(5);
+  const eps = 1e-6;
+  for (const { name } of def.graph.params) {
+    const t = m.state.get(name);
+    const direction = Float64Array.from(t.data, () => rng.normal());
+    const lossAt = async (h: number): Promise<number> => {
+      m.state.set(name, { ...t, data: Float64Array.from(t.data, (x, i) => x + h * direction[i]!) });
+      return (await program.run(feeds))['loss']!.data[0]!;
+    };
+    const numeric = ((await lossAt(eps)) - (await lossAt(-eps))) / (2 * eps);
+    m.state.set(name, t);
+    const analytic = Array.from(out[`grad of ${name}`]!.data).reduce((s, g, i) => s + g * direction[i]!, 0);
+    expect(Math.abs(analytic - numeric), name).toBeLessThan(1e-7 + 1e-5 * Math.abs(numeric));
+  }
 });
