@@ -130,6 +130,31 @@ describe('ONNX Runtime executor', () => {
     ]);
   });
 
+  it.each([
+    [40, 800],
+    [800, 40],
+  ])('multiplies long transposed operands of %i and %i columns like the reference', async (m, n) => {
+    const rows = 520;
+    const def = defineProgram((b) => {
+      b.output('y', b.input('a', [rows, m]).matmul(b.input('b', [rows, n]), { transA: true }));
+    });
+    await using program = await executor.compile(def);
+    const [a, b] = [new Float32Array(rows * m), new Float32Array(rows * n)];
+    rng().fillNormal(a);
+    rng().fork('b').fillNormal(b);
+    const { y } = await program.run({ a, b });
+    for (const [i, j] of [
+      [0, 0],
+      [m - 1, n - 1],
+      [3, 7],
+      [17, 31],
+    ] as const) {
+      let wanted = 0;
+      for (let r = 0; r < rows; r++) wanted += a[r * m + i]! * b[r * n + j]!;
+      expect(y!.data[i * n + j]).toBeCloseTo(wanted, 3);
+    }
+  });
+
   it('refuses a model in which a name stands for two values', () => {
     const def = counter();
     const graph = { ...def.graph, outputs: [{ ...def.graph.outputs[0]!, name: 'p:w' }] };

@@ -90,7 +90,11 @@ export class OrtExecutor implements Executor, AsyncDisposable {
       ...(options.profilePrefix === undefined
         ? {}
         : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-      extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' }, force_spinning_stop: '1' } },
+      extra: {
+        session: { intra_op: { allow_spinning: spin ? '1' : '0' }, force_spinning_stop: '1' },
+        // It would undo the explicit transposes of long reductions (see ops/matmul.ts).
+        optimization: { disable_specified_optimizers: 'MatmulTransposeFusion' },
+      },
     };
     this.#cache = new ProgramCache({
       capacity: options.cacheSize ?? 32,

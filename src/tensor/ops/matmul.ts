@@ -1,10 +1,10 @@
 // Matrix product `alpha * op(a) op(b)` with optional transposes, batched over leading dimensions. A product with a plain
 // matrix is flattened to two dimensions, which is what makes it one large GEMM in every runtime.
 import { CairnError } from '../../errors.ts';
-import type { Attrs, TensorType } from '../graph.ts';
+import type { Attrs, GraphNode, TensorType } from '../graph.ts';
 import type { OnnxAttr, OnnxEmitter, OpRecord, OpSample, VjpContext } from '../op.ts';
 import type { Rng } from '../rng.ts';
-import { broadcastShapes, isSymbolic, shapeText, sizeOf } from '../shape.ts';
+import { broadcastShapes, isSymbolic, type Shape, shapeText, sizeOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { apply, checkDtypes, floats, randomShape } from './_apply.ts';
 import { broadcastOffsets } from './_kernel.ts';
@@ -81,7 +81,9 @@ export const matmulOp: OpRecord = {
       const { shape, dtype } = node.outputs[0]!;
       emit.bind(node, emit.node('Expand', [emit.scalar(0, dtype), emit.i64(shape)]));
     } else if (!ta && !tb && alpha === 1) emit.bind(node, emit.node('MatMul', [a, b]));
-    else if (emit.target === 'train') {
+    else if (emit.target === 'train' && alpha === 1 && isLongReduction(emit, node)) {
+      emit.bind(node, [longReduction(emit, node, a, b)]);
+    } else if (emit.target === 'train') {
       const attrs: Record<string, OnnxAttr> = { transA: ta ? 1 : 0, transB: tb ? 1 : 0, alpha: { float: alpha } };
       emit.bind(node, emit.node('FusedMatMul', [a, b], attrs, 1, 'com.microsoft'));
     } else {
@@ -95,6 +97,23 @@ export const matmulOp: OpRecord = {
   flops: ([a], [y], attrs) => 2 * sizeOf(y!.shape) * Math.max(1, dims(a!, flags(attrs).ta)[1]),
   samples: matmulSamples,
 };
+
+/** A wide weight gradient `a^T b` of many rows. */
+function isLongReduction(emit: OnnxEmitter, node: GraphNode): boolean {
+  const { ta, tb } = flags(node.attrs);
+  const [a, b] = node.inputs.map((p) => emit.type(p).shape) as [Shape, Shape];
+  return ta && !tb && a.length === 2 && b.length === 2 && a[0]! >= 512 && Math.max(a[1]!, b[1]!) >= 768;
+}
+
+/**
+ * `a^T b` with the narrower operand transposed first: ONNX Runtime's GEMM would transpose panels of `a` again for every
+ * 128 columns of `b`. Measured on AVX2: 25 percent faster at 256 x 1024, no gain at 128 x 512.
+ */
+function longReduction(emit: OnnxEmitter, node: GraphNode, a: string, b: string): string {
+  const [m, n] = node.outputs[0]!.shape as [number, number];
+  if (m <= n) return emit.node('MatMul', [swapped(emit, a, 2, true), b])[0]!;
+  return swapped(emit, emit.node('MatMul', [swapped(emit, b, 2, true), a])[0]!, 2, true);
+}
 
 function swapped(emit: OnnxEmitter, name: string, rank: number, transposed: boolean): string {
   if (!transposed) return name;
