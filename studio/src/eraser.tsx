@@ -14,6 +14,15 @@ const STEP = 32;
 
 const erasures = new Map<string, ErasureView>();
 
+let last: Promise<unknown> = Promise.resolve();
+
+/** Decoding is real work: while one answer is awaited, only the last position of the slider waits behind it. */
+function oneByOne(job: () => Promise<void>): Promise<void> {
+  const turn = last.then(job, job);
+  last = turn.catch(() => undefined);
+  return turn;
+}
+
 /** The board rebuilt from `keep` numbers; the previous answer stays until the next one is there. */
 export function useErasure(board: BoardView | null, keep: number | null): ErasureView | null {
   const [view, setView] = useState<ErasureView | null>(null);
@@ -31,14 +40,13 @@ export function useErasure(board: BoardView | null, keep: number | null): Erasur
     }
     let wanted = true;
     const timer = setTimeout(() => {
-      api.erase(id, keep).then(
-        (erasure) => {
-          erasures.set(key, erasure);
-          if (erasures.size > 200) erasures.delete(erasures.keys().next().value!);
-          if (wanted) setView(erasure);
-        },
-        (error: unknown) => wanted && complain(error),
-      );
+      void oneByOne(async () => {
+        if (!wanted) return;
+        const erasure = await api.erase(id, keep);
+        erasures.set(key, erasure);
+        if (erasures.size > 200) erasures.delete(erasures.keys().next().value!);
+        if (wanted) setView(erasure);
+      }).catch((error: unknown) => wanted && complain(error));
     }, 40);
     return () => {
       wanted = false;
@@ -121,8 +129,8 @@ function Rebuilt({ erasure }: { readonly erasure: ErasureView }): JSX.Element {
       </dl>
       <p class="quiet">
         {wrong === 0 ? 'Every cell came back' : `${wrong} of 81 cells wrong`}
-        {guesses > 0 && `, ${guesses} only guessed`} · by {erasure.how} ·{' '}
-        {erasure.solutionSurvives ? 'the solution survives' : 'the solution is lost'}
+        {guesses > 0 && `, ${guesses} only guessed`} ·{' '}
+        {erasure.solutionSurvives ? 'the solution survives' : 'the solution is lost'} · {erasure.how}
       </p>
     </>
   );

@@ -226,7 +226,7 @@ export function Related({ id, cell }: { readonly id: string; readonly cell: numb
           {current.hits.map((hit) => (
             <li key={hit.id}>
               {hit.board ? (
-                <EventLink board={hit.board} cell={cell} note={`alike ${hit.score.toFixed(2)}`} />
+                <EventLink board={hit.board} cell={cell} note={`alike ${hit.score.toFixed(2)}`} title={hit.why} />
               ) : (
                 <a href={`/events/${hit.id}`}>event {hit.ordinal}</a>
               )}

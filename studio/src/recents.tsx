@@ -58,13 +58,19 @@ interface EventLinkProps {
   readonly current?: boolean;
   readonly cell?: number | null;
   readonly note?: string;
+  readonly title?: string;
 }
 
 /** One event as a line: thumbnail, number, verdict, and a note (its cost, if nothing else is to be said). */
-export function EventLink({ board, current = false, cell = null, note }: EventLinkProps): JSX.Element {
+export function EventLink({ board, current = false, cell = null, note, title }: EventLinkProps): JSX.Element {
   const cost = board.cost.alwaysLargeFlop > 0 ? percent(board.cost.flop / board.cost.alwaysLargeFlop) : '–';
   return (
-    <a class="event-link" href={eventPath(board.id)} {...(current ? { 'aria-current': 'true' as const } : {})}>
+    <a
+      class="event-link"
+      {...(title === undefined ? {} : { title })}
+      href={eventPath(board.id)}
+      {...(current ? { 'aria-current': 'true' as const } : {})}
+    >
       <Thumb board={board} cell={cell} />
       <span class="event-name">
         <b>{board.ordinal}</b>
