@@ -1,5 +1,8 @@
 // data/: what comes in — tokenizers, digit images and seeded batches. No network access.
 export * from './batches.ts';
+export { bpeTokenizer, trainBpe } from './bpe.ts';
+export { byteTokenizer, charTokenizer } from './char-tokenizer.ts';
 export * from './mnist.ts';
-export * from './tokenizer.ts';
+export { StreamDecoder, type Tokenizer, type TokenizerFile } from './tokenizer.ts';
+export { tokenizerFromFile } from './tokenizer-file.ts';
 export * from './warp.ts';

@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CairnError } from '../errors.ts';
-import { byteTokenizer, charTokenizer, StreamDecoder, tokenizerFromFile } from './tokenizer.ts';
+import { byteTokenizer, charTokenizer } from './char-tokenizer.ts';
+import { tokenizerFromFile } from './tokenizer-file.ts';
+import { StreamDecoder } from './tokenizer.ts';
 
 describe.each([
   ['char', charTokenizer('To be, or not to be\n\u{1F409}')],
