@@ -1,4 +1,5 @@
 export { checkCertificate } from './check.ts';
+export { diagnose, type Diagnosis } from './diagnose.ts';
 export { countFast, hasOther } from './fast.ts';
 export { generateSudoku, isRedundant, randomGrid, type GeneratedSudoku, type GenerateOptions } from './generate.ts';
 export {
@@ -13,6 +14,16 @@ export {
   type Grid,
   type Size,
 } from './geometry.ts';
+export {
+  repairReading,
+  type ChangedCell,
+  type ConsistentBoard,
+  type RepairAnswer,
+  type RepairOptions,
+  type RepairResult,
+  type RepairWithheld,
+  type WithheldReason,
+} from './repair.ts';
 export { countReference, searchProof, type Proof } from './reference.ts';
 export { certifyTrace, countSolutions, proveSudoku, solveUnique, type Verdict } from './solve.ts';
 export { applySymmetry, classKey, invertSymmetry, randomSymmetry, type Symmetry } from './symmetry.ts';
