@@ -129,3 +129,4 @@ export { decodeModel } from './onnx-read.ts';
 export { ProgramCache, type CacheEvent } from './program.ts';
 export * from './optim.ts';
 export * from './schedule.ts';
+export { exportModel, exportOnnx, type ExportOptions } from './export.ts';
