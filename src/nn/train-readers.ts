@@ -166,11 +166,20 @@ async function trainReader(
     flopsPerInput: countFlops(single),
     ...measured,
   };
+  const { dir: _, ...portable } = report;
   const command = `cairn train readers --seed ${seed}${options.minutes === undefined ? '' : ` --minutes ${options.minutes}`}`;
   await writeModel(dir, {
     config: { ...readerConfig(size, report.temperature), flops_per_input: report.flopsPerInput },
     tensors: weightsOf(single, state),
-    training: { command, seed, steps: report.steps, seconds: report.seconds, data_sha256: hash, fingerprint, report },
+    training: {
+      command,
+      seed,
+      steps: report.steps,
+      seconds: report.seconds,
+      data_sha256: hash,
+      fingerprint,
+      report: portable,
+    },
     card: readerCard(report, seed, command),
   });
   await rm(join(dir, 'metrics.jsonl'), { force: true });
@@ -201,8 +210,8 @@ async function measure(
 async function finished(dir: string, fingerprint: string): Promise<ReaderReport | undefined> {
   if (!(await exists(join(dir, 'model.safetensors')))) return undefined;
   const text = await readFile(join(dir, 'training.json'), 'utf8').catch(() => '{}');
-  const record = JSON.parse(text) as { fingerprint?: string; report?: ReaderReport };
-  return record.fingerprint === fingerprint ? record.report : undefined;
+  const record = JSON.parse(text) as { fingerprint?: string; report?: Omit<ReaderReport, 'dir'> };
+  return record.fingerprint === fingerprint && record.report ? { ...record.report, dir } : undefined;
 }
 
 async function exists(path: string): Promise<boolean> {
