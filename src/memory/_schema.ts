@@ -43,39 +43,84 @@ export interface SqliteFile {
 
 /** Opens or creates the file, takes the lock, applies migrations. Every failure is a coded error and leaves the file as it was. */
 export function openFile(path: string, steps: readonly string[] = migrations): SqliteFile {
-  const inMemory = path === ':memory:';
-  if (!inMemory) inspectFile(path, steps.length);
-  let db: Database.Database;
-  try {
-    db = new Database(path);
-  } catch (error) {
-    throw toStoreError(
-      codeOf(error) === '' ? Object.assign(new Error(String(error)), { code: 'SQLITE_CANTOPEN' }) : error,
-      path,
-    );
-  }
-  try {
-    configure(db, path, inMemory);
+  if (path === ':memory:') {
+    const db = new Database(path);
+    configure(db, true);
     migrate(db, path, steps);
-    if (!inMemory) writeNote(path);
+    return { db, path, close: () => db.close() };
+  }
+  // A file that was never locked by us is looked at first, so that nothing appears beside the files of others.
+  if (!existsSync(lockOf(path))) inspectFile(path, steps.length);
+  const lock = takeLock(path);
+  let db: Database.Database | undefined;
+  try {
+    inspectFile(path, steps.length);
+    db = new Database(path);
+    configure(db, false);
+    migrate(db, path, steps);
+    writeFileSync(noteOf(path), `${process.pid}\n`);
   } catch (error) {
-    db.close();
+    if (db !== undefined) leave(db);
+    releaseLock(lock);
     throw toStoreError(error, path);
   }
+  const open = db;
   return {
     db,
     path,
     close: () => {
-      // Leaving WAL and the exclusive mode drops the lock now; `close` alone would keep it until statements are collected.
-      if (!inMemory) {
-        db.prepare('PRAGMA journal_mode = DELETE').all();
-        db.prepare('PRAGMA locking_mode = NORMAL').all();
-        db.prepare('SELECT count(*) FROM sqlite_master').all();
-      }
-      db.close();
-      if (!inMemory) rmSync(noteOf(path), { force: true });
+      leave(open);
+      rmSync(noteOf(path), { force: true });
+      releaseLock(lock);
     },
   };
+}
+
+/**
+ * Back to one plain file: the log is copied and removed. The driver keeps a closed connection until its statements are
+ * collected, so what it would hold must be let go before. What cannot be copied now is copied at the next open.
+ */
+function leave(db: Database.Database): void {
+  try {
+    if (db.inTransaction) db.exec('ROLLBACK');
+    db.prepare('PRAGMA busy_timeout = 250').all();
+    db.prepare('PRAGMA journal_mode = DELETE').all();
+  } catch (error) {
+    // Damaged, full or read by another program: the log stays beside the file and nothing is lost.
+    if (codeOf(error) === '') throw error;
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * The lock is an open transaction on an empty file beside the store: the system drops it when the process ends, however it
+ * ends, so it is never stale. The file stays; removing it would let two processes lock two files of one name.
+ */
+function takeLock(path: string): Database.Database {
+  let lock: Database.Database | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    lock = new Database(lockOf(path));
+    lock.prepare('PRAGMA busy_timeout = 250').all();
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock?.close();
+    if (!/^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))) throw toStoreError(error, path);
+    const holder = readNote(path);
+    const who = holder === undefined ? 'another process' : `process ${holder}`;
+    throw new CairnError('store_locked', `Expected to be the only user of ${path}, got one that ${who} has open.`, {
+      hint: 'Stop the other process, or give this one its own directory with --data.',
+      cause: error,
+      ...(holder === undefined ? {} : { details: { pid: holder } }),
+    });
+  }
+}
+
+function releaseLock(lock: Database.Database): void {
+  lock.exec('ROLLBACK');
+  lock.close();
 }
 
 /** One number that a PRAGMA returns. */
@@ -118,36 +163,20 @@ function newerSchema(path: string, found: number, version: number): CairnError {
   });
 }
 
-function configure(db: Database.Database, path: string, inMemory: boolean): void {
+function configure(db: Database.Database, inMemory: boolean): void {
   const set = (text: string): unknown => db.prepare(`PRAGMA ${text}`).all();
-  set('busy_timeout = 250');
-  set('locking_mode = EXCLUSIVE');
+  set('busy_timeout = 5000');
   set(`page_size = ${PAGE_SIZE}`);
   set('auto_vacuum = INCREMENTAL');
   set('secure_delete = ON');
   set('temp_store = MEMORY');
-  try {
-    // Claims a new file before it becomes a WAL file, and takes the lock, which the system drops when the process ends.
-    db.exec('BEGIN EXCLUSIVE');
-    if (pragma(db, 'application_id') !== APPLICATION_ID) set(`application_id = ${APPLICATION_ID}`);
-    db.exec('COMMIT');
-    if (!inMemory) set('journal_mode = WAL');
-    set('synchronous = FULL');
-    db.exec('BEGIN IMMEDIATE; COMMIT');
-  } catch (error) {
-    if (!/^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))) throw error;
-    const holder = readNote(path);
-    throw new CairnError(
-      'store_locked',
-      `Expected to be the only user of ${path}, got one that ${holder === undefined ? 'another process' : `process ${holder}`} has open.`,
-      {
-        hint: 'Stop the other process, or give this one its own directory with --data.',
-        cause: error,
-        ...(holder === undefined ? {} : { details: { pid: holder } }),
-      },
-    );
-  }
-  set('busy_timeout = 5000');
+  // Claims a new file before it becomes a WAL file; an old one must be writable at once, not at the first event.
+  db.exec('BEGIN EXCLUSIVE');
+  if (pragma(db, 'application_id') === APPLICATION_ID) set(`user_version = ${pragma(db, 'user_version')}`);
+  else set(`application_id = ${APPLICATION_ID}`);
+  db.exec('COMMIT');
+  if (!inMemory) set('journal_mode = WAL');
+  set('synchronous = FULL');
   set('cache_size = -16384');
   set('wal_autocheckpoint = 256');
   set('journal_size_limit = 4194304');
@@ -169,13 +198,13 @@ function migrate(db: Database.Database, path: string, steps: readonly string[]):
   }
 }
 
-// The note only tells people who holds the lock; the lock itself is the operating system's.
-function noteOf(path: string): string {
-  return `${path}.pid`;
+function lockOf(path: string): string {
+  return `${path}.lock`;
 }
 
-function writeNote(path: string): void {
-  writeFileSync(noteOf(path), `${process.pid}\n`);
+/** The note only tells people who holds the lock. */
+function noteOf(path: string): string {
+  return `${path}.pid`;
 }
 
 function readNote(path: string): number | undefined {

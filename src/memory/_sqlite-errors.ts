@@ -16,7 +16,7 @@ const faults: readonly Fault[] = [
     hint: 'Free some space or move the data directory; what was acknowledged is safe and nothing was half written.',
   },
   {
-    test: /^(SQLITE_READONLY.*|EACCES|EPERM|EROFS|SQLITE_CANTOPEN.*|ENOTDIR|EISDIR|SQLITE_PERM|SQLITE_IOERR_ACCESS)$/,
+    test: /^(SQLITE_READONLY.*|EACCES|EPERM|EROFS|SQLITE_CANTOPEN.*|ENOENT|EEXIST|ENOTDIR|EISDIR|SQLITE_PERM|SQLITE_IOERR_ACCESS)$/,
     code: 'store_not_writable',
     message: (path) => `Expected a place to write at ${path}, got one that cannot be written.`,
     hint: 'Check owner and permissions, or choose another directory with --data.',
@@ -71,5 +71,9 @@ export function codeOf(error: unknown): string {
   if (typeof error !== 'object' || error === null) return '';
   const { code, message } = error as { code?: unknown; message?: unknown };
   if (typeof code === 'string' && code !== '') return code;
-  return typeof message === 'string' && /not a database/.test(message) ? 'SQLITE_NOTADB' : '';
+  if (typeof message !== 'string') return '';
+  // The driver reports a failed open as a text that ends in SQLite's number.
+  const number = /ConnectionFailed\(.*: (\d+)"?\)$/.exec(message)?.[1];
+  if (number === '26' || message.includes('not a database')) return 'SQLITE_NOTADB';
+  return number === undefined ? '' : 'SQLITE_CANTOPEN';
 }

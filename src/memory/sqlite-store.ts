@@ -201,6 +201,8 @@ export class SqliteStore implements Store {
   #remove(id: Id, at: number, certificate: string, state: Transaction, after: (() => void)[]): Written {
     const raw = this.#expectEvent(id);
     const [ref, , structure, task, source] = raw;
+    const row = this.#rows.row(ref);
+    const intact = row !== undefined && !isCorrupt(row);
     this.#dropKeys(ref, state, after);
     this.#rows.blank(ref);
     this.#sql('UPDATE pending SET bytes = zeroblob(length(bytes)) WHERE ord = ?').run([ref]);
@@ -212,7 +214,8 @@ export class SqliteStore implements Store {
       const bytes = SqliteIndex.withoutSlot(segment[1], ref - segment[0]);
       this.#sql('UPDATE segment SET bytes = ? WHERE first = ?').run([bytes, segment[0]]);
     }
-    this.#dictionary.release(structure, [task, source]);
+    // A damaged row does not say whose count it was in.
+    if (intact) this.#dictionary.release(structure, [task, source]);
     this.#sql('INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?)').run([contentHash([id]), at, certificate]);
     const idCopy = new Uint8Array(id);
     after.push(() => {
@@ -248,9 +251,13 @@ export class SqliteStore implements Store {
   /** Copies the log into the file and empties it, and gives free pages back: what was overwritten is in no file any more. */
   #scrub(): void {
     try {
-      pragma(this.#file.db, 'wal_checkpoint(TRUNCATE)');
       this.#file.db.prepare('PRAGMA incremental_vacuum').all();
-      pragma(this.#file.db, 'wal_checkpoint(TRUNCATE)');
+      // The first number is 1 when a reader of another program kept the log from being emptied.
+      if (pragma(this.#file.db, 'wal_checkpoint(TRUNCATE)') === 1) {
+        throw new CairnError('log_in_use', 'Expected to empty the log after an erasure, got a reader that holds it.', {
+          hint: 'The event is gone from the store; its bytes leave the log when the other program ends and this store is closed.',
+        });
+      }
     } catch (error) {
       throw toStoreError(error, this.#file.path);
     }
