@@ -27,8 +27,7 @@ probabilities. One of three readers of different cost that compete for the cells
 | temperature | ${report.temperature.toFixed(4)} |
 | training | ${report.steps.toLocaleString('en')} steps, ${Math.round(report.seconds)} s, seed ${seed} |
 
-The test images were used once, for this table: the number of steps is fixed and the temperature is fitted on the held-out
-images.
+Nothing was chosen by the test images: the number of steps is fixed and the temperature is fitted on the held-out images.
 
 ## Make it again
 
