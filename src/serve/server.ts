@@ -150,13 +150,17 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
   const port = await listen(http, host, options.port);
   const url = `http://${isIPv6(host) ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host}:${port}/`;
 
+  let left = 0;
   const opened = (async () => {
-    const service = await boards();
-    const { events } = await service.totals();
+    const { events } = await (await boards()).totals();
     ready = true;
-    await stream.prime(Math.max(1, (options.prime ?? 8) - events));
+    left = Math.max(0, (options.prime ?? 8) - events - 1);
+    await stream.prime(1);
   })();
-  opened.catch((error: unknown) => fault(error, 'open'));
+  const primed = opened.then(
+    () => stream.prime(left).catch((error: unknown) => fault(error, 'prime')),
+    (error: unknown) => fault(error, 'open'),
+  );
 
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -170,7 +174,7 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
     const timer = setTimeout(() => http.closeAllConnections(), CLOSE_GRACE_MS);
     await closed;
     clearTimeout(timer);
-    await opened.catch(() => undefined);
+    await primed;
     if (opening !== undefined)
       await opening.then(
         (service) => service.close(),

@@ -99,9 +99,15 @@ export class BoardStream<T> {
     return board;
   }
 
-  /** Runs boards without delay until `count` are done; used to fill an empty memory at the start. */
+  /** Runs boards without delay until `count` are done or the stream ends; used to fill an empty memory at the start. */
   async prime(count: number): Promise<void> {
-    for (let i = 0; i < count && !this.#stop.signal.aborted; i++) await this.#one();
+    for (let i = 0; i < count && !this.#stop.signal.aborted; i++) {
+      try {
+        await this.#one();
+      } catch (error) {
+        if (!this.#stop.signal.aborted) throw error;
+      }
+    }
   }
 
   /** Ends the stream and waits for the board at hand. */

@@ -15,7 +15,7 @@ export function Calls({
   readonly onCell: (cell: number) => void;
 }): JSX.Element {
   return (
-    <ul class="tree" role="tree" aria-label="Nested calls">
+    <ul class="tree" aria-label="Nested calls">
       <Call call={call} onCell={onCell} open />
     </ul>
   );
@@ -33,12 +33,12 @@ function Call({
   const groups = new Map<string, CallView[]>();
   for (const child of call.calls) groups.set(child.task, [...(groups.get(child.task) ?? []), child]);
   const line = <CallLine call={call} />;
-  if (call.calls.length === 0) return <li role="treeitem">{line}</li>;
+  if (call.calls.length === 0) return <li>{line}</li>;
   return (
-    <li role="treeitem">
+    <li>
       <details open={open}>
         <summary>{line}</summary>
-        <ul role="group">
+        <ul>
           {[...groups].map(([task, calls]) =>
             calls.length < GROUP_FROM ? (
               calls.map((child, i) => <Call key={`${task}${i}`} call={child} onCell={onCell} open />)
@@ -84,7 +84,7 @@ function Group({
   for (const call of calls) by.set(call.module ?? 'nobody', (by.get(call.module ?? 'nobody') ?? 0) + 1);
   const sum = calls.reduce((all, c) => all + c.usage.flop, 0);
   return (
-    <li role="treeitem">
+    <li>
       <details>
         <summary>
           <span class="call">
@@ -101,12 +101,12 @@ function Group({
             <span class="quiet">{flop(sum)}</span>
           </span>
         </summary>
-        <ul role="group" class="cells-list">
+        <ul class="cells-list">
           {calls.map((call, i) => {
             const cell = call.cell ?? i;
             const tried = call.attempts.map((a) => readerOf(a.module).name).join(' → ');
             return (
-              <li role="treeitem" key={cell}>
+              <li key={cell}>
                 <button type="button" class="plain" onClick={() => onCell(cell)}>
                   {place(cell)}
                 </button>
