@@ -85,9 +85,8 @@ const texts = {
 /** Cells with odds above this are left open in every call, as long as the board then has at most BASE_SOLUTIONS. */
 const DOUBTFUL = 2e-3;
 const BASE_SOLUTIONS = 8;
-/** A set of readings whose open cells leave more solutions is split; one that cannot be split gets a last try. */
+/** A set of readings whose free cells leave more solutions is split; one that cannot be split is tried value by value. */
 const SET_SOLUTIONS = 32;
-const LAST_SOLUTIONS = 256;
 const LISTED = 8;
 
 /** The consistent readings in which exactly the cells of `deviating` differ from the top, and those of `open` are free. */
@@ -117,6 +116,15 @@ function consistentReadings(
     }
   }
   for (const { values, weight, solution, count } of byReading.values()) if (count === 1) add(values, weight, solution);
+}
+
+/** All ways to give each cell another class than its top one. */
+function valueTuples(cells: readonly ReadCell[]): number[][] {
+  return cells.reduce<number[][]>(
+    (tuples, { top, ratio }) =>
+      tuples.flatMap((tuple) => [...ratio.keys()].filter((v) => v !== top && ratio[v]! > 0).map((v) => [...tuple, v])),
+    [[]],
+  );
 }
 
 /** How many of the most doubtful cells can be left open at once without too many solutions. */
@@ -174,17 +182,13 @@ export function repairReading(
     const board = read.slice();
     for (const { cell } of deviating) board[cell] = 0;
     for (const { cell } of open) board[cell] = 0;
-    const solutions: Grid[] = [];
-    const count = (limit: number): number => {
-      solutions.length = 0;
-      const found = countFast(board, limit + 1, solutions);
+    const count = (limit: number, solutions: Grid[]): number => {
+      const found = countFast(board, limit, solutions);
       calls++;
       work += lastNodes() + 4 * found;
       return found;
     };
-    if (count(SET_SOLUTIONS) > SET_SOLUTIONS && (queue.split(set) || count(LAST_SOLUTIONS) > LAST_SOLUTIONS)) continue;
-    unseen = Math.max(0, unseen - set.mass);
-    consistentReadings(solutions, deviating, open, (values, weight, solution) => {
+    const add = (values: readonly number[], weight: number, solution: Grid): void => {
       const changed: ChangedCell[] = [];
       const reading = read.slice();
       [...deviating, ...open].forEach(({ cell, top }, i) => {
@@ -195,7 +199,21 @@ export function repairReading(
       consistent.push({ board: reading, solution, changed, weight });
       consistent.sort((a, b) => b.weight - a.weight);
       if (consistent.length > LISTED) consistent.length = LISTED;
-    });
+    };
+    const solutions: Grid[] = [];
+    if (count(SET_SOLUTIONS + 1, solutions) <= SET_SOLUTIONS) {
+      consistentReadings(solutions, deviating, open, add);
+    } else if (queue.split(set) || deviating.length > 2) {
+      continue;
+    } else {
+      for (const values of valueTuples(deviating)) {
+        deviating.forEach(({ cell }, i) => (board[cell] = values[i]!));
+        const found: Grid[] = [];
+        const weight = deviating.reduce((product, c, i) => product * c.ratio[values[i]!]!, 1);
+        if (count(2, found) === 1) add(values, weight, found[0]!);
+      }
+    }
+    unseen = Math.max(0, unseen - set.mass);
   }
 
   const best = consistent[0];
