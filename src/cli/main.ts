@@ -6,8 +6,12 @@ import { commandHelp, nearest, parseCommand, type Command } from './command.ts';
 import { createIo, errorText } from './io.ts';
 
 const loaders: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./commands/serve.ts')).serve,
+  ask: async () => (await import('./commands/ask.ts')).ask,
+  recall: async () => (await import('./commands/recall.ts')).recall,
   train: async () => (await import('./commands/train.ts')).train,
   generate: async () => (await import('./commands/generate.ts')).generate,
+  export: async () => (await import('./commands/export.ts')).exportModel,
   lab: async () => (await import('./commands/lab.ts')).lab,
   bench: async () => (await import('./commands/bench.ts')).bench,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,

@@ -1,0 +1,83 @@
+// Writes a model directory as plain ONNX files. A language model becomes two graphs: the whole context at once, and one
+// token with a cache of any length. Batch and length stay symbolic where the architecture allows.
+import { CairnError } from '../errors.ts';
+import { type Builder, defineProgram, exportOnnx, type ProgramDef, type Tensor } from '../tensor/index.ts';
+import { stateOf } from './classifier.ts';
+import type { LmConfig, ModelConfig } from './config.ts';
+import { readModel } from './directory.ts';
+import { forward } from './forward.ts';
+import { decodeProgram, lmProgram, lmState } from './lm.ts';
+import { transformerForward } from './transformer.ts';
+
+export interface ExportedModel {
+  /** `model.onnx` or `decoder.onnx`. */
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/**
+ * The .onnx files of a model directory. A classifier takes `x [batch, inputs]`; a language model's `model.onnx` takes
+ * `ids [batch, length]` and its `decoder.onnx` one token, `positions [1]` and the past keys and values.
+ * @throws CairnError what `readModel` throws; `unknown_model` for a directory that is neither
+ * @example
+ * for (const { name, bytes } of await exportModelDir('models/read-digit-large')) writeFileSync(name, bytes);
+ */
+export async function exportModelDir(
+  dir: string,
+  options: { readonly opset?: 17 | 18 | 19 | 20 } = {},
+): Promise<ExportedModel[]> {
+  const { config, tensors } = await readModel(dir);
+  const write = (name: string, def: ProgramDef, state: ReturnType<typeof stateOf>): ExportedModel => ({
+    name,
+    bytes: exportOnnx(def, state, { ...options, metadata: { 'cairn.config': JSON.stringify(config) } }),
+    inputs: def.graph.inputs.map((x) => x.name),
+    outputs: def.graph.outputs.map((x) => x.name),
+  });
+  if (isLanguageModel(config)) {
+    const state = lmState(config, tensors);
+    return [write('model.onnx', contextProgram(config), state), write('decoder.onnx', decodeProgram(config, 1), state)];
+  }
+  if (config.model_type === 'cairn_classifier') {
+    const def = defineProgram((b) => {
+      b.output('logits', forward(b, config.layers, b.input('x', [b.symbol('batch'), config.input_size])));
+    });
+    return [write('model.onnx', def, stateOf(def, tensors))];
+  }
+  throw new CairnError('unknown_model', `Expected a language model or a classifier in ${dir}, got something else.`);
+}
+
+function isLanguageModel(config: ModelConfig): config is LmConfig {
+  return config.model_type === 'cairn_lm';
+}
+
+/** `ids [batch, length] -> logits [batch, length, vocab]` with both dimensions symbolic, unless heads share keys. */
+function contextProgram(config: LmConfig): ProgramDef {
+  if (config.num_key_value_heads !== config.num_attention_heads) {
+    return lmProgram(config, { batch: 1, length: config.max_position_embeddings });
+  }
+  return defineProgram((b) => {
+    const length = b.symbol('length');
+    const ids = b.input('ids', [b.symbol('batch'), length], 'i32');
+    const positions = countUp(b, ids, length);
+    const mask = causal(positions, length, config.sliding_window ?? undefined);
+    b.output('logits', transformerForward(b, config, ids, { cache: { past: [], present: [], positions, mask } }));
+  });
+}
+
+/** 0, 1, 2, … of a length that is only known when the graph runs. i32 `[length]`. */
+function countUp(b: Builder, ids: Tensor, length: number): Tensor {
+  const row = ids.sliceAxis(0, 0, 1).reshape([length]);
+  const zeros = row.sub(row);
+  return zeros.add(b.constant(1, [], 'i32')).cumsum(0, { exclusive: true });
+}
+
+/** -1e9 where the key comes after the query, or before its window; else 0. `[length, length]`. */
+function causal(positions: Tensor, length: number, window: number | undefined): Tensor {
+  const at = positions.cast('f32');
+  const ahead = at.reshape([1, length]).sub(at.reshape([length, 1])); // key - query
+  const late = ahead.gt(0);
+  const hidden = window === undefined ? late : late.or(ahead.lt(1 - window));
+  return hidden.cast('f32').mul(-1e9);
+}
