@@ -170,9 +170,9 @@ function launch(options: ProcessEngineOptions, signal: AbortSignal) {
   });
   const ended = new Promise<string>((resolve) => {
     let tail = '';
-    child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
+    child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-8000)));
     child.once('error', (error) => resolve(error.message));
-    child.once('close', (code) => resolve(lastLine(tail) || `it ended with code ${code}`));
+    child.once('close', (code) => resolve(reason(tail) || `it ended with code ${code}`));
   });
   child.stdin.on('error', () => undefined);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -203,8 +203,10 @@ function launch(options: ProcessEngineOptions, signal: AbortSignal) {
   };
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? '';
+/** The line of a stack trace or log that says what went wrong. */
+function reason(text: string): string {
+  const lines = text.trim().split('\n');
+  return (lines.findLast((line) => /^\S*(Error|Exception)\b.*:/.test(line)) ?? lines.at(-1) ?? '').slice(0, 300);
 }
 
 function firstLine(error: unknown): string {

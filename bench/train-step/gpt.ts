@@ -2,7 +2,7 @@
 import {
   adamW,
   attention,
-  Builder,
+  type Builder,
   crossEntropy,
   defineProgram,
   layerNorm,
