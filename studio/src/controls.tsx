@@ -35,7 +35,7 @@ export function Controls(): JSX.Element {
         <svg viewBox="0 0 16 16" aria-hidden="true">
           {paused ? <path d="M4.5 2.5l9 5.5-9 5.5z" /> : <path d="M4 3h3v10H4zM9 3h3v10H9z" />}
         </svg>
-        {paused ? 'Go on' : 'Pause'}
+        <span class="toggle-text">{paused ? 'Go on' : 'Pause'}</span>
       </button>
       <button type="button" disabled={state === null || !paused} onClick={() => void step().catch(complain)}>
         Step

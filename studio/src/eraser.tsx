@@ -75,8 +75,8 @@ export function Eraser({ board, keep, erasure, onKeep }: EraserProps): JSX.Eleme
       <div class="eraser-head">
         <h2>What is left of its sketch</h2>
         <p class="figure">
-          <b>{count(value)}</b> of {count(dims)} numbers ·{' '}
-          {bytes(erasure && keep !== null ? erasure.bytes : board.sketch.bytes)}
+          <b>{count(value)}</b> of {count(dims)} numbers
+          {keep === null ? ` · ${bytes(board.sketch.bytes)}` : erasure && ` · ${bytes(erasure.bytes)}`}
         </p>
       </div>
       <div class="eraser-track">
@@ -96,7 +96,15 @@ export function Eraser({ board, keep, erasure, onKeep }: EraserProps): JSX.Eleme
           }}
         />
       </div>
-      <div class="eraser-out">{erasure === null ? <Invitation board={board} /> : <Rebuilt erasure={erasure} />}</div>
+      <div class="eraser-out" aria-busy={keep !== null && erasure === null}>
+        {erasure !== null ? (
+          <Rebuilt erasure={erasure} />
+        ) : keep === null ? (
+          <Invitation board={board} />
+        ) : (
+          <p class="quiet">Rebuilding the board from {count(keep)} numbers …</p>
+        )}
+      </div>
     </section>
   );
 }
