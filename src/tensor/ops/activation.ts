@@ -1,8 +1,9 @@
-// Activations. gelu is one op that keeps a single gate tensor for its gradient; the rest are composites, some with a
-// hand-written gradient that needs fewer passes over memory.
+// Activations. gelu is one op that keeps a single gate tensor for its gradient, relu one that keeps its output; the rest
+// are composites.
 import type { OpRecord } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { applyAll, checkDtypes, floats, perElement, scalarLike, unarySamples } from './_apply.ts';
+import { apply, applyAll, checkDtypes, floats, lowerTo, perElement, scalarLike, unarySamples } from './_apply.ts';
+import { map1 } from './_kernel.ts';
 import { customGradient } from './tape.ts';
 
 // 0.5 x (1 + tanh(u)) = x sigmoid(2u) with 2u = x (A + B x^2): the tanh form of Hendrycks and Gimpel (2016).
@@ -60,13 +61,22 @@ export function gelu(x: Tensor): Tensor {
   return applyAll(geluOp, [x])[0]!;
 }
 
+export const reluOp: OpRecord = {
+  name: 'relu',
+  infer(inputs) {
+    checkDtypes(inputs, [...floats, 'i32']);
+    return [inputs[0]!];
+  },
+  vjp: (c) => [c.outputs[0]!.gt(0).where(c.cotangents[0]!, 0)],
+  reference: map1((x) => (x < 0 ? 0 : x)),
+  onnx: lowerTo('Relu'),
+  flops: perElement(1),
+  samples: unarySamples({ low: -2, high: 2 }),
+};
+
 /** `max(x, 0)`, gradient 0 at 0. */
 export function relu(x: Tensor): Tensor {
-  return customGradient(
-    [x],
-    (x) => x.max(0),
-    (y, g) => [y.gt(0).where(g, 0)],
-  );
+  return apply(reluOp, [x]);
 }
 
 /** `x sigmoid(x)`. */

@@ -12,7 +12,7 @@ import { emitConv, emitConvTranspose } from './_conv-onnx.ts';
 import { matmul } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { reshape, transpose } from './reshape.ts';
-import { flip, pad, slice, stack } from './slice.ts';
+import { concat, flip, pad, slice } from './slice.ts';
 
 export interface ConvOptions {
   /** Default 1. */
@@ -198,8 +198,31 @@ function convInputGradient(g: Tensor, w: Tensor, shape: readonly number[], geome
   return apply(convTransposeOp, [g, w], { ...geometry, outPad });
 }
 
-/** Gradient with respect to weights `[Co, Ci/groups, ...k]` of the convolution `x -> y`, given the gradient `g` of y. */
+/**
+ * Gradient with respect to weights `[Co, Ci/groups, ...k]` of the convolution `x -> y`, given the gradient `g` of y. The
+ * faster of two ways on a CPU: with strides a convolution that takes the batch for channels, else shifted slices.
+ */
 function convWeightGradient(x: Tensor, g: Tensor, shape: readonly number[], geometry: ConvGeometry): Tensor {
+  const strided = geometry.stride.some((s) => s > 1);
+  return strided ? byBatchAsChannels(x, g, shape, geometry) : byUnfolding(x, g, shape, geometry);
+}
+
+/** D = conv(x as [c, G B, L], g as [Co, B, Lo]) with stride and dilation swapped; its first k entries are the gradient. */
+function byBatchAsChannels(x: Tensor, g: Tensor, shape: readonly number[], geometry: ConvGeometry): Tensor {
+  const { stride, dilation, padLo, padHi, groups } = geometry;
+  const [co, perIn] = shape as [number, number];
+  const [batch, spatial] = [x.shape[0]!, x.shape.slice(2)];
+  const axes = spatial.map((_, i) => i);
+  const split = transpose(reshape(x, [batch, groups, perIn, ...spatial]), [2, 1, 0, ...axes.map((i) => i + 3)]);
+  const input = reshape(split, [perIn, groups * batch, ...spatial]);
+  const kernels = transpose(g, [1, 0, ...axes.map((i) => i + 2)]);
+  const full = apply(convOp, [input, kernels], { stride: dilation, dilation: stride, padLo, padHi, groups });
+  const cut = slice(full, [0, 0, ...axes.map(() => 0)], [perIn, co, ...shape.slice(2)]);
+  return transpose(cut, [1, 0, ...axes.map((i) => i + 2)]);
+}
+
+/** One product per image of `g` with all shifted slices of x, summed over the batch. */
+function byUnfolding(x: Tensor, g: Tensor, shape: readonly number[], geometry: ConvGeometry): Tensor {
   const { stride, dilation, padLo, padHi, groups } = geometry;
   const [co, perIn] = shape as [number, number];
   const kernel = shape.slice(2);
@@ -212,9 +235,9 @@ function convWeightGradient(x: Tensor, g: Tensor, shape: readonly number[], geom
     return reshape(slice(padded, starts, ends, [1, 1, ...stride]), [batch, groups, perIn, area]);
   });
   const grouped = reshape(g, [batch, groups, co / groups, area]);
-  const products = matmul(grouped, stack(taps, 0), { transB: true }); // [taps, batch, groups, Co/groups, Ci/groups]
-  const total = sum(products, [1]);
-  return reshape(transpose(total, [1, 2, 3, 0]), [...shape]);
+  const products = matmul(grouped, concat(taps, 2), { transB: true }); // [batch, groups, Co/groups, taps * Ci/groups]
+  const total = reshape(sum(products, [0]), [co, taps.length, perIn]);
+  return reshape(transpose(total, [0, 2, 1]), [...shape]);
 }
 
 function perAxis(value: number | readonly number[] | undefined, axes: number, fallback: number): number[] {

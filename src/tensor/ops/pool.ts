@@ -7,6 +7,7 @@ import { shapeText, sizeOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { applyAll, checkDtypes } from './_apply.ts';
 import { scatterElementsAdd } from './indexing.ts';
+import { customGradient } from './tape.ts';
 
 export interface PoolOptions {
   /** Length of the window per spatial axis, or one for all. */
@@ -104,8 +105,14 @@ export function avgPool(x: Tensor, options: PoolOptions): Tensor {
   const shape = pooledShape(x, { window, stride });
   const tiles = window.every((k, i) => k === stride[i] && x.shape[i + 2]! % k === 0);
   if (tiles) {
-    const open = x.reshape([...x.shape.slice(0, 2), ...window.flatMap((k, i) => [shape[i + 2]!, k])]);
-    return open.mean(window.map((_, i) => 3 + 2 * i));
+    return customGradient(
+      [x],
+      (x) => {
+        const open = x.reshape([...x.shape.slice(0, 2), ...window.flatMap((k, i) => [shape[i + 2]!, k])]);
+        return open.mean(window.map((_, i) => 3 + 2 * i));
+      },
+      (_y, g) => [repeatTiles(g, window, 1 / sizeOf(window))],
+    );
   }
   const taps = offsetsOf(window).map((at) =>
     x.slice(
@@ -115,6 +122,25 @@ export function avgPool(x: Tensor, options: PoolOptions): Tensor {
     ),
   );
   return taps.reduce((total, t) => total.add(t)).mul(1 / taps.length);
+}
+
+/**
+ * Every value `window` times along the spatial axes, times `scale`. The last axis goes through a product with a 0/1
+ * matrix: runtimes copy runs of two numbers slowly.
+ */
+function repeatTiles(g: Tensor, window: readonly number[], scale: number): Tensor {
+  const [n, k] = [g.shape.at(-1)!, window.at(-1)!];
+  const spread = Float64Array.from({ length: n * n * k }, (_, i) =>
+    Math.floor((i % (n * k)) / k) === Math.floor(i / (n * k)) ? scale : 0,
+  );
+  const wide = g.matmul(g.builder.constant(spread, [n, n * k], g.dtype));
+  const rows = window.length === 2 ? window[0]! : 1;
+  const [lead, h] = [g.shape.slice(0, -2), g.shape.at(-2)!];
+  if (rows === 1) return wide;
+  return wide
+    .reshape([...lead, h, 1, n * k])
+    .expand([...lead, h, rows, n * k])
+    .reshape([...lead, h * rows, n * k]);
 }
 
 /** All positions inside a window. */

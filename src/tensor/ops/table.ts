@@ -1,7 +1,7 @@
 // The op table: every op that a graph can hold, by name. `input`, `param` and `const` are leaves and have no record.
 import { CairnError } from '../../errors.ts';
 import type { OpRecord } from '../op.ts';
-import { geluOp } from './activation.ts';
+import { geluOp, reluOp } from './activation.ts';
 import { ropeOp } from './attention.ts';
 import { convOp, convTransposeOp } from './conv.ts';
 import * as element from './elementwise.ts';
@@ -61,6 +61,7 @@ const records: readonly OpRecord[] = [
   layerNormOp,
   rmsNormOp,
   geluOp,
+  reluOp,
   erfOp,
   ropeOp,
   maxPoolOp,
