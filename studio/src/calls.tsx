@@ -123,14 +123,9 @@ function Group({
   );
 }
 
-/** The reading of one cell, wherever it hangs in the tree. */
-export function callOf(call: CallView, cell: number): CallView | null {
-  if (call.cell === cell) return call;
-  for (const child of call.calls) {
-    const found = callOf(child, cell);
-    if (found) return found;
-  }
-  return null;
+/** All readings of one cell, in the order in which they were made, wherever they hang in the tree. */
+export function callsOf(call: CallView, cell: number): readonly CallView[] {
+  return call.cell === cell ? [call] : call.calls.flatMap((child) => callsOf(child, cell));
 }
 
 function variant(module: string): string {

@@ -110,10 +110,20 @@ export function Eraser({ board, keep, erasure, onKeep }: EraserProps): JSX.Eleme
 }
 
 function Invitation({ board }: { readonly board: BoardView }): JSX.Element {
+  const { dims, kept, bits } = board.sketch;
+  if (kept < dims) {
+    return (
+      <p class="quiet">
+        The other {count(dims - kept)} numbers were forgotten for good. What the board shows is rebuilt from the{' '}
+        {count(kept)} that are left
+        {board.exact ? ', without loss' : ', with loss'}.
+      </p>
+    );
+  }
   return (
     <p class="quiet">
-      The whole board, read and solved, is one vector of {count(board.sketch.dims)} numbers in {board.sketch.bits} bits
-      each. Pull the slider to take numbers away: the board is rebuilt from nothing but the rest.
+      The whole board, read and solved, is one vector of {count(dims)} numbers in {bits} bits each. Pull the slider to
+      take numbers away: the board is rebuilt from nothing but the rest.
     </p>
   );
 }

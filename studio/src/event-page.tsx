@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { EventView } from '../../src/mind/boards/view.ts';
 import { api, ApiError } from './api.ts';
 import { BoardTable } from './board-table.tsx';
-import { callOf, Calls } from './calls.tsx';
+import { Calls, callsOf } from './calls.tsx';
 import { useErasure } from './eraser.tsx';
 import { Forget } from './forget.tsx';
 import { bytes, count, dateTime } from './format.ts';
@@ -83,7 +83,7 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
           ink={ink}
           cell={cell}
           erasure={erasure}
-          call={cell === null ? null : callOf(event.call, cell)}
+          calls={cell === null ? [] : callsOf(event.call, cell)}
           onClose={() => setCell(null)}
         />
         <Proof event={event} step={step} onStep={setStep} />

@@ -8,14 +8,15 @@ import { drawInk, type Ink } from './picture.ts';
 import { Mark, readerOf } from './readers.tsx';
 import { EventLink } from './recents.tsx';
 import { Verdict, verdictSentence } from './verdict.tsx';
+import { Why } from './why.tsx';
 
 interface InspectorProps {
   readonly board: BoardView;
   readonly ink: Ink | null;
   readonly cell: number | null;
   readonly erasure: ErasureView | null;
-  /** Call of the chosen cell, where the event's calls are known. */
-  readonly call: CallView | null;
+  /** Calls that read the chosen cell, where the event's calls are known. */
+  readonly calls: readonly CallView[];
   readonly onClose: () => void;
 }
 
@@ -61,7 +62,7 @@ function BoardFacts({ board }: { readonly board: BoardView }): JSX.Element {
 }
 
 function CellFacts(props: InspectorProps & { readonly cell: number; readonly view: CellView }): JSX.Element {
-  const { board, ink, cell, view, erasure, call, onClose } = props;
+  const { board, ink, cell, view, erasure, calls, onClose } = props;
   const reader = readerOf(view.reader);
   const rebuilt = erasure?.cells[cell];
   const solved = board.solution?.[cell];
@@ -106,7 +107,7 @@ function CellFacts(props: InspectorProps & { readonly cell: number; readonly vie
           )}
         </div>
       </div>
-      {view.given && <Why view={view} call={call} />}
+      {view.given && <Why view={view} calls={calls} />}
       <Related id={board.id} cell={cell} />
     </>
   );
@@ -130,49 +131,6 @@ function Sureness({ view }: { readonly view: CellView }): JSX.Element {
         </>
       )}
     </dl>
-  );
-}
-
-/** The way to the answer: which readers were asked in turn, and what the router expected. */
-function Why({ view, call }: { readonly view: CellView; readonly call: CallView | null }): JSX.Element {
-  const asked = view.asked.filter((a) => a !== 'ink');
-  const route = call?.route;
-  return (
-    <div class="why">
-      <ol class="asked" aria-label="Readers asked">
-        {asked.map((id, i) => {
-          const reader = readerOf(id);
-          const attempt = call?.attempts.find((a) => readerOf(a.module).id === reader.id);
-          return (
-            <li key={id}>
-              <span class={`chip by-${reader.id}`}>
-                <Mark reader={reader} /> {reader.name}
-              </span>
-              <span class="quiet">
-                {attempt
-                  ? `${attempt.outcome}${attempt.confidence === null ? '' : `, ${percent(attempt.confidence)}`}`
-                  : i === asked.length - 1
-                    ? 'answered'
-                    : 'not sure enough'}
-              </span>
-            </li>
-          );
-        })}
-      </ol>
-      <p class="quiet">
-        {route && route.expectedError !== null
-          ? `The router started with ${readerOf(route.chosen).name}: expected error ${percent(route.expectedError)}${
-              route.expectedCost === null ? '' : ` at ${flop(route.expectedCost)}`
-            }${
-              route.runnerUp
-                ? `; runner-up ${readerOf(route.runnerUp.module).name}, ${percent(route.runnerUp.expectedError)} at ${flop(route.runnerUp.expectedCost)}`
-                : ''
-            }.`
-          : asked.length > 1
-            ? 'The smaller reader was not sure enough, so the next one was asked.'
-            : 'The router expected this reader to be good enough, and its answer was sure.'}
-      </p>
-    </div>
   );
 }
 

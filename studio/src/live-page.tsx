@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { CallView, EventView } from '../../src/mind/boards/view.ts';
 import { api } from './api.ts';
 import { BoardTable } from './board-table.tsx';
-import { callOf } from './calls.tsx';
+import { callsOf } from './calls.tsx';
 import { FollowButton } from './controls.tsx';
 import { useErasure } from './eraser.tsx';
 import { Inspector } from './inspector.tsx';
@@ -15,7 +15,7 @@ import { Totals } from './totals.tsx';
 export function LivePage(): JSX.Element {
   const now = shown.value;
   const erasure = useErasure(now?.board ?? null, keep.value);
-  const call = useCall(now?.board.id, cell.value);
+  const calls = useCalls(now?.board.id, cell.value);
   const select = (to: number | null): void => {
     hold();
     cell.value = to;
@@ -53,7 +53,7 @@ export function LivePage(): JSX.Element {
             ink={now.ink}
             cell={cell.value}
             erasure={erasure}
-            call={call}
+            calls={calls}
             onClose={() => (cell.value = null)}
           />
         ) : (
@@ -65,8 +65,8 @@ export function LivePage(): JSX.Element {
   );
 }
 
-/** The call that read a chosen cell; the event's calls are only asked for when a cell is chosen. */
-function useCall(id: string | undefined, chosen: number | null): CallView | null {
+/** The calls that read a chosen cell; the event's calls are only asked for when a cell is chosen. */
+function useCalls(id: string | undefined, chosen: number | null): readonly CallView[] {
   const [event, setEvent] = useState<EventView | null>(null);
   const needed = chosen === null ? undefined : id;
   useEffect(() => {
@@ -75,7 +75,7 @@ function useCall(id: string | undefined, chosen: number | null): CallView | null
     api.event(needed, stop.signal).then(setEvent, () => undefined);
     return () => stop.abort();
   }, [needed]);
-  return event !== null && event.id === id && chosen !== null ? callOf(event.call, chosen) : null;
+  return event !== null && event.id === id && chosen !== null ? callsOf(event.call, chosen) : [];
 }
 
 function Waiting(): JSX.Element {
