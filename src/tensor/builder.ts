@@ -1,6 +1,7 @@
 // The builder collects the nodes of one program. Equal nodes (same op, inputs and attributes) are one node, names are
 // unique, and hook points may be captured, patched or fed. It computes nothing.
 import { CairnError } from '../errors.ts';
+import { contentHash, nodeKey, sameValues } from './_node-key.ts';
 import type { Dtype, TypedArray } from './dtype.ts';
 import { allocate, dtypeOf, toHalf } from './dtype.ts';
 import type {
@@ -75,6 +76,7 @@ export class Builder {
   readonly #outputs: GraphOutput[] = [];
   readonly #updates: GraphUpdate[] = [];
   readonly #hooks = new Map<string, Tensor>();
+  readonly #made = new Map<string, Tensor>();
   readonly #symbols: string[] = [];
   readonly #names = new Set<string>();
   readonly #backwards: CustomBackward[] = [];
@@ -170,6 +172,9 @@ export class Builder {
    * @param shape default: `[data.length]`, or rank 0 for a number
    */
   constant(data: number | readonly number[] | TypedArray, shape?: Shape, dtype?: Dtype): Tensor {
+    if (typeof data === 'number' && (shape === undefined || shape.length === 0)) {
+      return this.#scalar(data, dtype ?? this.dtype);
+    }
     const list = typeof data === 'number' ? [data] : data;
     const to = dtype ?? (ArrayBuffer.isView(data) ? dtypeOf(data) : this.dtype);
     const dims = shape ?? (typeof data === 'number' ? [] : [list.length]);
@@ -181,8 +186,18 @@ export class Builder {
     }
     const values = allocate(to, list.length);
     const raw = ArrayBuffer.isView(data) && dtypeOf(data) === to;
-    for (let i = 0; i < list.length; i++) values[i] = to === 'f16' && !raw ? toHalf(list[i]!) : list[i]!;
+    if (raw || to !== 'f16') values.set(list);
+    else for (let i = 0; i < list.length; i++) values[i] = toHalf(list[i]!);
     return this.#constant(values, dims, to, {});
+  }
+
+  /** The tensor that `make` returned for this key before, or now: for constants that cost time to make. */
+  once(key: string, make: () => Tensor): Tensor {
+    const known = this.#made.get(key);
+    if (known) return known;
+    const t = make();
+    this.#made.set(key, t);
+    return t;
   }
 
   /** Zeros that are never merged with other zeros: a leaf to differentiate by. */
@@ -345,6 +360,14 @@ export class Builder {
     return this.#tensors(this.#add(node, undefined, undefined))[0]!;
   }
 
+  #scalar(value: number, dtype: Dtype): Tensor {
+    return this.once(`scalar|${dtype}|${Object.is(value, -0) ? '-0' : value}`, () => {
+      const values = allocate(dtype, 1);
+      values[0] = dtype === 'f16' ? toHalf(value) : value;
+      return this.#constant(values, [], dtype, {});
+    });
+  }
+
   #constant(values: TypedArray, shape: Shape, dtype: Dtype, attrs: Attrs): Tensor {
     const unique = attrs['unique'] !== undefined;
     for (let attempt = 0; ; attempt++) {
@@ -419,27 +442,6 @@ export class Builder {
       hint: 'Hook points are the names given to b.tap.',
     });
   }
-}
-
-function nodeKey(op: string, inputs: readonly Tensor[], attrs: Attrs): string {
-  let key = op;
-  for (const x of inputs) key += `|${x.port.node}.${x.port.port}`;
-  for (const name of Object.keys(attrs).sort()) key += `|${name}=${JSON.stringify(attrs[name])}`;
-  return key;
-}
-
-/** FNV-1a over the bytes, 32 bits; equality is checked on a hit. */
-function contentHash(values: TypedArray): number {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  let h = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
-  return h >>> 0;
-}
-
-function sameValues(a: TypedArray, b: TypedArray): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
-  return true;
 }
 
 function checkName(name: string, what: string): void {

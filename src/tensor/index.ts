@@ -14,6 +14,7 @@ export { createReferenceExecutor, graphStats, interpret, type ReferenceOptions }
 export { checkGradients, type GradientCheckOptions, type GradientReport } from './check.ts';
 export { conformanceCases, type ConformanceCase, type ConformanceOptions } from './conformance.ts';
 export { checkpoint } from './checkpoint.ts';
+export { compileSplitStep, defineSplitStep, type HostKernel, type SplitProgram, type SplitStep } from './split-step.ts';
 export { opRecord, opTable } from './ops/table.ts';
 // Named one by one: `matmul` and `transpose` are the graph ops; those of linalg/ are reached as `linalg.matmul`.
 export {

@@ -1,6 +1,7 @@
 // Scaled dot-product attention and rotary positions. The scale is free (part of the product); the gradient of the
 // softmax uses rowsum(dO * O), see ops/norm.ts.
 import { CairnError } from '../../errors.ts';
+import type { Dtype } from '../dtype.ts';
 import type { TensorType } from '../graph.ts';
 import type { OpRecord } from '../op.ts';
 import type { Builder } from '../builder.ts';
@@ -50,14 +51,16 @@ export function causalMask(
   queries: number,
   keys = queries,
   window = Infinity,
-  dtype: 'f32' | 'f64' | 'f16' | 'i32' | 'u32' | 'bool' = b.dtype,
+  dtype: Dtype = b.dtype,
 ): Tensor {
-  const data = new Float64Array(queries * keys);
-  for (let i = 0; i < queries; i++) {
-    const own = i + keys - queries;
-    for (let j = 0; j < keys; j++) data[i * keys + j] = j <= own && j > own - window ? 0 : -1e9;
-  }
-  return b.constant(data, [queries, keys], dtype);
+  return b.once(`causalMask|${queries}|${keys}|${window}|${dtype}`, () => {
+    const data = new Float64Array(queries * keys);
+    for (let i = 0; i < queries; i++) {
+      const own = i + keys - queries;
+      for (let j = 0; j < keys; j++) data[i * keys + j] = j <= own && j > own - window ? 0 : -1e9;
+    }
+    return b.constant(data, [queries, keys], dtype);
+  });
 }
 
 /** Rotates the pair (x_i, x_{i+h}) of every row by an angle given as cosine and sine, h = dim / 2. */
@@ -151,13 +154,14 @@ export function rope(x: Tensor, options: RopeOptions = {}): Tensor {
       .mul(b.constant(frequencies, [1, dim / 2], x.dtype));
     return apply(ropeOp, [x, angles.cos(), angles.sin()]);
   }
-  const angle = (f: (a: number) => number): Tensor => {
-    const data = Float64Array.from({ length: length * frequencies.length }, (_, k) =>
-      f(Math.floor(k / frequencies.length) * frequencies[k % frequencies.length]!),
-    );
-    return b.constant(data, [length, dim / 2], x.dtype);
-  };
-  return apply(ropeOp, [x, angle(Math.cos), angle(Math.sin)]);
+  const angle = (name: 'cos' | 'sin'): Tensor =>
+    b.once(`rope|${name}|${length}|${dim}|${theta}|${x.dtype}`, () => {
+      const data = Float64Array.from({ length: length * frequencies.length }, (_, k) =>
+        Math[name](Math.floor(k / frequencies.length) * frequencies[k % frequencies.length]!),
+      );
+      return b.constant(data, [length, dim / 2], x.dtype);
+    });
+  return apply(ropeOp, [x, angle('cos'), angle('sin')]);
 }
 
 /** Attention bias that grows with distance (ALiBi, Press et al. 2022): `[heads, queries, keys]`. */
