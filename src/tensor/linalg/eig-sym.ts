@@ -52,8 +52,8 @@ function jacobi(a: Matrix, n: number): Rows {
           continue;
         }
         const theta = (aqq - app) / (2 * apq);
-        const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.hypot(1, theta));
-        const c = 1 / Math.hypot(1, t);
+        const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + root1(theta));
+        const c = 1 / root1(t);
         const s = t * c;
         rotateRows(w, n, p, q, c, s);
         for (let k = 0; k < n; k++) {
@@ -177,7 +177,7 @@ function implicitQl(d: Float64Array, e: Float64Array, vectors: Float64Array, n: 
       if (m === l) break;
       if (iteration === 80) throw new LinalgError('not_converged', 'Expected QL to converge in 80 steps, got no end.');
       let g = (d[l + 1]! - d[l]!) / (2 * e[l]!);
-      g = d[m]! - d[l]! + e[l]! / (g + (g >= 0 ? Math.hypot(g, 1) : -Math.hypot(g, 1)));
+      g = d[m]! - d[l]! + e[l]! / (g + (g >= 0 ? root1(g) : -root1(g)));
       let s = 1;
       let c = 1;
       let shift = 0;
@@ -185,7 +185,7 @@ function implicitQl(d: Float64Array, e: Float64Array, vectors: Float64Array, n: 
       for (; i >= l; i--) {
         const f = s * e[i]!;
         const b = c * e[i]!;
-        const r = Math.hypot(f, g);
+        const r = length2(f, g);
         e[i + 1] = r;
         if (r === 0) {
           d[i + 1] = d[i + 1]! - shift;
@@ -221,4 +221,16 @@ function sorted(values: Float64Array, rows: Float64Array, n: number): EigSym {
     for (let k = 0; k < n; k++) vectors.data[k * n + to] = sign * rows[from * n + k]!;
   });
   return { values: Float64Array.from(order, (i) => values[i]!), vectors };
+}
+
+/** √(1 + x²) without overflow. Math.hypot may differ between engines; square roots may not. */
+function root1(x: number): number {
+  return length2(1, x);
+}
+
+/** √(x² + y²) without overflow. */
+function length2(x: number, y: number): number {
+  const a = Math.max(Math.abs(x), Math.abs(y));
+  const b = Math.min(Math.abs(x), Math.abs(y));
+  return a === 0 ? 0 : a * Math.sqrt(1 + (b / a) ** 2);
 }

@@ -5,3 +5,7 @@ export { identity, LinalgError, matrix, transpose, type Matrix } from './matrix.
 export { qr, type Qr } from './qr.ts';
 export { eigSym, type EigSym } from './eig-sym.ts';
 export { gram, matmul, matmulTransposed } from './matmul.ts';
+export { expm } from './expm.ts';
+export { lanczos, powerIteration, randomizedSvd, type SymmetricOperator } from './krylov.ts';
+export { norm } from './norms.ts';
+export { cond, lstsq, norm2, pinv, rank, svd, type Svd } from './svd.ts';
