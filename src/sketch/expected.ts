@@ -198,7 +198,7 @@ function sampleGroups(
   }
   const right = sum / samples;
   const variance = Math.max(0, squares / samples - right * right) / Math.max(1, samples - 1);
-  // Even when all came back, one more event could fail: no error is smaller than a third of one event.
+  // Even when all came back the next event could fail: no error is smaller than a tenth of one event.
   const error = Math.max(Math.sqrt(variance), whole === samples ? 0.1 / samples : 0);
   return { right, error, whole: whole / samples, guessing: guessing / samples, samples };
 }

@@ -205,11 +205,11 @@ export function groupSystemOf(sketcher: Sketcher, structure: Structure, observat
   );
 }
 
-/** Numbers with which recovery starts: about twice the entropy of the groups in nats, plus the plain unknowns. */
+/** Numbers with which recovery starts: 1.6 times the entropy of the groups in nats, plus the plain unknowns. */
 function firstRows(parts: Unknowns): number {
   let entropy = 0;
   for (const g of parts.groups) for (let c = 0; c < g.size; c++) entropy -= g.prior[c]! * g.logPrior[c]!;
-  return Math.max(64, 64 * Math.ceil((2 * entropy + parts.plain.length) / 64));
+  return Math.max(64, 64 * Math.ceil((1.6 * entropy + parts.plain.length) / 64));
 }
 
 /** Chooses the class of every group, from twice the numbers when the first choice does not explain them, then fits the rest. */
