@@ -12,14 +12,23 @@ export interface Engine {
   /** Rounds it takes part in; slow peers take fewer. Default: all. */
   readonly maxRounds?: number;
   start(signal: AbortSignal): Promise<EngineInfo>;
-  round(seconds: number): Promise<{ readonly units: number; readonly ms: number }>;
+  round(seconds: number): Promise<RoundResult>;
   stop(): Promise<void>;
+}
+
+export interface RoundResult {
+  readonly units: number;
+  readonly ms: number;
+  /** Resident memory of the engine's process after the round. */
+  readonly rssMiB?: number;
 }
 
 export interface EngineInfo {
   readonly version: string;
   /** Numbers that engines doing the same work must agree on, for example losses of the first steps. */
   readonly check?: readonly number[];
+  /** Milliseconds of named parts of the start, for example `compile`. */
+  readonly startup?: Readonly<Record<string, number>>;
 }
 
 export interface Measured {
@@ -27,6 +36,8 @@ export interface Measured {
   readonly info: EngineInfo | undefined;
   /** Milliseconds per unit, one per round; undefined where the engine did not take part. */
   readonly perUnit: readonly (number | undefined)[];
+  /** Resident memory after the first and the last round. */
+  readonly rssMiB?: readonly [number, number];
   /** Why the engine is missing. */
   readonly missing?: string;
 }
@@ -47,6 +58,7 @@ export async function runRounds(options: RoundsOptions): Promise<Measured[]> {
     info: undefined as EngineInfo | undefined,
     missing: undefined as string | undefined,
     perUnit: [] as (number | undefined)[],
+    rss: [] as number[],
   }));
   try {
     for (const s of state) {
@@ -66,6 +78,7 @@ export async function runRounds(options: RoundsOptions): Promise<Measured[]> {
         const takesPart = s.missing === undefined && round < (s.engine.maxRounds ?? Infinity);
         const r = takesPart ? await s.engine.round(seconds) : undefined;
         s.perUnit.push(r && r.ms / r.units);
+        if (r?.rssMiB !== undefined) s.rss.push(r.rssMiB);
       }
       const line = state.map((s) => `${s.engine.name} ${s.perUnit[round]?.toFixed(1) ?? '-'}`).join('  ');
       log(`round ${round + 1}/${rounds}: ${line}`);
@@ -73,10 +86,11 @@ export async function runRounds(options: RoundsOptions): Promise<Measured[]> {
   } finally {
     await Promise.all(state.map((s) => s.engine.stop()));
   }
-  return state.map(({ engine, info, perUnit, missing }) => ({
+  return state.map(({ engine, info, perUnit, missing, rss }) => ({
     name: engine.name,
     info,
     perUnit,
+    ...(rss.length === 0 ? {} : { rssMiB: [rss[0]!, rss.at(-1)!] as const }),
     ...(missing === undefined ? {} : { missing }),
   }));
 }
@@ -154,7 +168,7 @@ export function processEngine(options: ProcessEngineOptions): Engine {
     },
     async round(seconds) {
       child!.send({ seconds });
-      return (await child!.next(600_000)) as { units: number; ms: number };
+      return (await child!.next(600_000)) as RoundResult;
     },
     async stop() {
       await child?.stop();
@@ -217,19 +231,21 @@ function firstLine(error: unknown): string {
 export async function serveEngine(engine: {
   readonly version: string;
   readonly check?: readonly number[];
+  readonly startup?: Readonly<Record<string, number>>;
   /** One unit of work. */
   readonly unit: () => Promise<void> | void;
 }): Promise<void> {
   const answer = (value: object): boolean => process.stdout.write(`${JSON.stringify(value)}\n`);
-  answer({ version: engine.version, ...(engine.check ? { check: engine.check } : {}) });
+  const { unit, ...info } = engine;
+  answer(info);
   for await (const line of createInterface({ input: process.stdin })) {
     const { seconds } = JSON.parse(line) as { seconds: number };
     const start = performance.now();
     let units = 0;
     do {
-      await engine.unit();
+      await unit();
       units++;
     } while (performance.now() - start < seconds * 1000);
-    answer({ units, ms: performance.now() - start });
+    answer({ units, ms: performance.now() - start, rssMiB: process.memoryUsage.rss() / 2 ** 20 });
   }
 }

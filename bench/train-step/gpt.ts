@@ -21,7 +21,6 @@ export function gpt(b: Builder, c: GptCase, x: Tensor): Tensor {
   const norm = (h: Tensor, name: string): Tensor => layerNorm(h, p(`${name}.gain`, d), p(`${name}.bias`, d));
   const dense = (h: Tensor, name: string, from: number, to: number): Tensor =>
     linear(h, p(`${name}.weight`, from, to), p(`${name}.bias`, to));
-  const heads = (t: Tensor): Tensor => t.reshape([c.batch, c.length, c.heads, d / c.heads]).transpose([0, 2, 1, 3]);
   const rows = c.batch * c.length;
 
   const embedded = p('embed', c.vocab, d).gather(x.reshape([rows])); // [rows, d]
@@ -33,7 +32,8 @@ export function gpt(b: Builder, c: GptCase, x: Tensor): Tensor {
     h = b.scope(`blocks.${i}`, () => {
       const name = (local: string): string => b.path(local);
       const qkv = dense(norm(h, name('ln1')), name('qkv'), d, 3 * d); // [rows, 3d]
-      const [q, k, v] = split(qkv, 3, 1).map(heads) as [Tensor, Tensor, Tensor]; // [batch, heads, length, d / heads]
+      const perHead = qkv.reshape([c.batch, c.length, 3 * c.heads, d / c.heads]).transpose([0, 2, 1, 3]);
+      const [q, k, v] = split(perHead, 3, 1) as [Tensor, Tensor, Tensor]; // [batch, heads, length, d / heads]
       const mixed = attention(q, k, v, { causal: true }).transpose([0, 2, 1, 3]).reshape([rows, d]);
       const middle = h.add(dense(mixed, name('out'), d, d));
       const wide = dense(norm(middle, name('ln2')), name('up'), d, 4 * d).gelu(); // [rows, 4d]

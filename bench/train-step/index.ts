@@ -30,6 +30,7 @@ export async function run(options: TrainStepOptions): Promise<BenchReport> {
   const rounds = quick ? 1 : 5;
   const seconds = quick ? 1 : 3;
   const rows: BenchRow[] = [];
+  const ours: Record<string, unknown> = {};
   try {
     const tfjs = await bundleTfjs(dir);
     for (const c of quick ? [cases.small] : [cases.small, cases.big]) {
@@ -40,6 +41,7 @@ export async function run(options: TrainStepOptions): Promise<BenchReport> {
       const engines = enginesFor(c, folders, threads, tfjs);
       const measured = await runRounds({ engines, rounds, seconds, log, signal });
       rows.push(...checked(c, measured, log));
+      ours[c.name] = { startupMs: measured[0]!.info?.startup, rssMiB: measured[0]!.rssMiB };
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -55,6 +57,7 @@ export async function run(options: TrainStepOptions): Promise<BenchReport> {
       threads,
       warmup: WARMUP,
       seed,
+      ours,
       loaded,
       cpu: cpus()[0]?.model ?? 'unknown',
       cores: availableParallelism(),

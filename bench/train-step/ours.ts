@@ -7,10 +7,14 @@ import { readWorkload } from './workload.ts';
 const [dir, threads] = process.argv.slice(2) as [string, string];
 const { case: c, adam, weights, batch, warmup } = readWorkload(dir);
 const executor = await createOrtExecutor({ threads: Number(threads) });
+const began = performance.now();
 const def = trainStep(c);
+const built = performance.now();
 const state = ModelState.init(def, new Rng(0));
 for (const [name, data] of weights) state.set(name, { data, shape: state.get(name).shape, dtype: 'f32' });
+const initialised = performance.now();
 const program = await executor.compile(def, { state });
+const compiled = performance.now();
 
 let step = 0;
 const unit = async (): Promise<number> => {
@@ -24,6 +28,7 @@ for (let i = 0; i < warmup; i++) check.push(await unit());
 await serveEngine({
   version: `onnxruntime-node 1.30.0, ${threads} threads`,
   check,
+  startup: { build: built - began, compile: compiled - initialised },
   unit: async () => {
     await unit();
   },
