@@ -5,8 +5,7 @@ import { Builder, defineProgram } from './builder.ts';
 import { ModelState } from './executor.ts';
 import { grad } from './grad.ts';
 import { normal, ones } from './init.ts';
-import { attention, concat } from './ops/index.ts';
-import { createReferenceExecutor, interpret } from './reference.ts';
+import { createReferenceExecutor } from './reference.ts';
 import { Rng } from './rng.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -75,6 +74,11 @@ describe('misuse is reported while building', () => {
       'Expected a shape with 12 elements, got [5] for a tensor [4,3]. At reshape in `blocks.0`.',
     ],
     ['gather', (x, b) => x.gather(b.input('i', [2])), 'Expected i32 indices, got f32. At gather in `blocks.0`.'],
+    [
+      'constant index',
+      (x, b) => x.gather(b.constant(Int32Array.of(0, 4))),
+      'Expected an index from 0 to 3, got 4. At gather in `blocks.0`.',
+    ],
     ['input name', (_x, b) => b.input('x', [1]), 'Expected a new input name, got `x`, which is taken.'],
     [
       'reserved',
@@ -190,23 +194,5 @@ describe('programs', () => {
     );
     const get = (def: typeof one): number[] => Array.from(ModelState.init(def, new Rng(9)).get('b').data);
     expect(get(one)).toEqual(get(two));
-  });
-
-  it('take symbolic lengths, also zero, and grow a cache by concat', () => {
-    const def = defineProgram((b) => {
-      const past = b.input('past', [2, b.symbol('past'), 3]);
-      const q = b.input('q', [2, 1, 3]);
-      const keys = concat([past, q], 1);
-      expect(keys.toString()).toBe('Tensor f32[2,s0+1,3]');
-      b.output('keys', keys);
-      b.output('z', attention(q, keys, keys));
-    });
-    for (const n of [0, 1, 4]) {
-      const past = { data: new Float32Array(2 * n * 3).fill(1), shape: [2, n, 3], dtype: 'f32' as const };
-      const q = new Float32Array(6).fill(2);
-      const { outputs } = interpret(def, { past, q }, undefined);
-      expect(outputs['keys']!.shape).toEqual([2, n + 1, 3]);
-      expect(outputs['z']!.data.every((v) => v <= 2 && v >= 1)).toBe(true);
-    }
   });
 });

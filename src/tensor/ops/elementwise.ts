@@ -331,23 +331,35 @@ const binary =
   (a: Operand, b: Operand): Tensor =>
     apply(op, lift(a, b));
 
+/** `-x`. */
 export const neg = unary(negOp);
+/** `e ** x`. */
 export const exp = unary(expOp);
 /** Natural logarithm. */
 export const log = unary(logOp);
+/** Square root. */
 export const sqrt = unary(sqrtOp);
+/** Hyperbolic tangent. */
 export const tanh = unary(tanhOp);
+/** `1 / (1 + exp(-x))`, safe at both ends. */
 export const sigmoid = unary(sigmoidOp);
+/** Sine of radians. */
 export const sin = unary(sinOp);
+/** Cosine of radians. */
 export const cos = unary(cosOp);
 /** Absolute value; gradient 0 at 0. */
 export const abs = unary(absOp);
 /** -1, 0 or 1; no gradient. */
 export const sign = unary(signOp);
+/** Largest integer not above x; no gradient. */
 export const floor = unary(floorOp);
+/** Logical not of a bool tensor. */
 export const not = unary(notOp);
+/** Sum, broadcast. */
 export const add = binary(addOp);
+/** Difference, broadcast. */
 export const sub = binary(subOp);
+/** Product, broadcast. */
 export const mul = binary(mulOp);
 /** Quotient; integers truncate towards zero. */
 export const div = binary(divOp);
@@ -359,12 +371,19 @@ export const max = binary(maxOp);
 export const min = binary(minOp);
 /** Remainder with the sign of the divisor: -7 mod 3 = 2. */
 export const mod = binary(modOp);
+/** `a == b` as bool. */
 export const eq = binary(eqOp);
+/** `a < b` as bool. */
 export const lt = binary(ltOp);
+/** Logical and of bool tensors. */
 export const and = binary(andOp);
+/** Logical or of bool tensors. */
 export const or = binary(orOp);
+/** `a <= b` as bool (`not (b < a)`). */
 export const le = (a: Operand, b: Operand): Tensor => not(lt(b, a));
+/** `a > b` as bool. */
 export const gt = (a: Operand, b: Operand): Tensor => lt(b, a);
+/** `a >= b` as bool (`not (a < b)`). */
 export const ge = (a: Operand, b: Operand): Tensor => not(lt(a, b));
 
 /** `condition ? a : b` elementwise, all three broadcast. */

@@ -26,6 +26,18 @@ function rowAt(idx: Value, i: number, rows: number): number {
   return row;
 }
 
+/** Indices that are constants are checked while the graph is built. */
+function checkConstant(op: string, idx: Tensor, length: number): void {
+  const { constant } = idx.builder.nodes()[idx.port.node]!;
+  const bad = constant && Array.from(constant).find((i) => i < 0 || (length >= 0 && i >= length));
+  if (bad === undefined) return;
+  const { currentScope } = idx.builder;
+  const place = currentScope === '' ? op : `${op} in \`${currentScope}\``;
+  throw new CairnError('index_out_of_range', `Expected an index from 0 to ${length - 1}, got ${bad}. At ${place}.`, {
+    hint: 'Negative indices do not count from the end here.',
+  });
+}
+
 function zerosOf(x: Tensor): Tensor {
   return scalarLike(x, 0).expand(x.shape);
 }
@@ -271,17 +283,22 @@ export const topkOp: OpRecord = {
 
 /** Rows of `x` along `axis` by index: `axis` is replaced by the shape of `idx` (i32). */
 export function gather(x: Tensor, idx: Tensor, axis = 0): Tensor {
-  return apply(gatherOp, [x, idx], { axis: normalizeAxis(axis, x.shape.length) });
+  const a = normalizeAxis(axis, x.shape.length);
+  checkConstant('gather', idx, x.shape[a]!);
+  return apply(gatherOp, [x, idx], { axis: a });
 }
 
 /** `base` with `upd[i]` added to row `idx[i]`. base `[n, ...]`, idx `[m]` i32, upd `[m, ...]`. */
 export function scatterAdd(base: Tensor, idx: Tensor, upd: Tensor): Tensor {
+  checkConstant('scatterAdd', idx, base.shape[0] ?? 0);
   return apply(scatterAddOp, [base, idx, upd]);
 }
 
 /** One element per index along `axis`; the result has the shape of `idx`. */
 export function gatherElements(x: Tensor, idx: Tensor, axis = -1): Tensor {
-  return apply(gatherElementsOp, [x, idx], { axis: normalizeAxis(axis, x.shape.length) });
+  const a = normalizeAxis(axis, x.shape.length);
+  checkConstant('gatherElements', idx, x.shape[a]!);
+  return apply(gatherElementsOp, [x, idx], { axis: a });
 }
 
 /** `base` with `upd` added at the elements that `gatherElements` with the same `idx` would read. */
