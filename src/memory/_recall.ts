@@ -13,6 +13,7 @@ import {
   slotsOfEvent,
   SlotScore,
 } from './_slots.ts';
+import { rarity } from './_sharing.ts';
 import { type EventReader, moduleOf } from './_stored-event.ts';
 import type { ComponentKeys } from './components.ts';
 import type { Signer } from './signature.ts';
@@ -115,48 +116,69 @@ export class Recall {
       .slice(0, MOST_CENTRES)
       .map((c) => ({ centre: c.id, signed: signer.sign(cue.vector, c.mean) }));
     const near = new Map((await store.near(queries, limit)).map((n) => [n.ref, n.distance] as const));
-    const { sharing, score, has } = await this.#share(cue.slots, limit, [...near.keys()]);
-    const refs = [...new Set([...near.keys(), ...sharing.hits.map(({ ref }) => ref)])];
+    const search = await this.#search(cue.slots, limit, [...near.keys()]);
+    const sum = new Map(search.hits.map((hit) => [hit.ref, hit.score] as const));
     const mean = centres.mean(cue.module) ?? centres.latest(cue.module)?.mean;
     const found: Found[] = [];
-    for (const row of await store.read(refs)) {
+    for (const row of await store.read([...new Set([...near.keys(), ...sum.keys()])])) {
       if (row === undefined || isCorrupt(row) || !isInside(row, between)) continue;
       const own = await reader.vector(row);
       const cosine = cosineOf(cue.vector, own.vector);
       const centred = own.module === cue.module ? cosineOf(cue.vector, own.vector, mean) : cosine;
-      const overlap = score.overlap(has(row.ref));
+      // Slots of a whole event have one key each, so the sum over the keys is the overlap.
+      const overlap = search.full > 0 ? (sum.get(row.ref) ?? 0) / search.full : 0;
       found.push({ row, score: centred + overlap / 2, cosine, centred, overlap, hamming: near.get(row.ref) });
     }
-    return best(found, k).map((f) => toHit(f, score.reasons(has(f.row.ref))));
+    const hits = best(found, k);
+    const has = await this.#keysOf(search, hits);
+    return hits.map((f) => toHit(f, search.score.reasons(has(f.row.ref))));
   }
 
   async #byParts(slots: readonly Slot[], k: number, between: Cue['between']): Promise<Hit[]> {
     const limit = between === undefined ? Math.max(CANDIDATES, k * 4) : MOST_HITS;
-    const { sharing, score, has } = await this.#share(slots, limit, []);
-    const found: Found[] = [];
-    for (const row of await this.#tools.store.read(sharing.hits.map(({ ref }) => ref))) {
-      if (row === undefined || isCorrupt(row) || !isInside(row, between)) continue;
-      const overlap = score.overlap(has(row.ref));
-      found.push({ row, score: overlap, overlap, cosine: undefined, centred: undefined, hamming: undefined });
-    }
-    return best(found, k).map((f) => toHit(f, score.reasons(has(f.row.ref))));
+    const search = await this.#search(slots, limit, []);
+    const rows = await this.#tools.store.read(search.hits.map(({ ref }) => ref));
+    const inside = rows.filter((row) => row !== undefined && !isCorrupt(row) && isInside(row, between)) as StoredRow[];
+    const has = await this.#keysOf(
+      search,
+      inside.map((row) => ({ row })),
+    );
+    const found = inside.map((row): Found => {
+      const overlap = search.score.overlap(has(row.ref));
+      return { row, score: overlap, overlap, cosine: undefined, centred: undefined, hamming: undefined };
+    });
+    return best(found, k).map((f) => toHit(f, search.score.reasons(has(f.row.ref))));
   }
 
-  async #share(
-    slots: readonly Slot[],
-    limit: number,
-    also: readonly number[],
-  ): Promise<{ sharing: Sharing; score: SlotScore; has: (ref: number) => ReadonlySet<number> }> {
+  /** Candidates by shared keys, `also` included where they share any. */
+  async #search(slots: readonly Slot[], limit: number, also: readonly number[]): Promise<Search> {
     const { store } = this.#tools;
     const likeness = keysOfSlots(slots);
     const keys = [...likeness.keys()];
-    const sharing = await store.sharing(keys, { limit, likeness: [...likeness.values()], also });
-    const frequency = new Map(keys.map((key, i) => [key, sharing.frequency[i]!] as const));
-    const score = new SlotScore(slots, frequency, await store.count());
-    const shared = new Map(sharing.hits.map((hit) => [hit.ref, new Set(hit.shared.map((i) => keys[i]!))] as const));
-    const none: ReadonlySet<number> = new Set();
-    return { sharing, score, has: (ref) => shared.get(ref) ?? none };
+    const { frequency, hits } = await store.sharing(keys, { limit, likeness: [...likeness.values()], also });
+    const events = await store.count();
+    const score = new SlotScore(slots, new Map(keys.map((key, i) => [key, frequency[i]!] as const)), events);
+    return { keys, hits, score, full: frequency.reduce((sum, n) => sum + rarity(n, events), 0) };
   }
+
+  async #keysOf(
+    search: Search,
+    found: readonly { readonly row: StoredRow }[],
+  ): Promise<(ref: number) => ReadonlySet<number>> {
+    const refs = found.map(({ row }) => row.ref);
+    const shared = await this.#tools.store.shared(search.keys, refs);
+    const sets = new Map(refs.map((ref, i) => [ref, new Set(shared[i]!.map((p) => search.keys[p]!))] as const));
+    const none: ReadonlySet<number> = new Set();
+    return (ref) => sets.get(ref) ?? none;
+  }
+}
+
+interface Search {
+  readonly keys: readonly number[];
+  readonly hits: Sharing['hits'];
+  readonly score: SlotScore;
+  /** Weight of an event that has everything. */
+  readonly full: number;
 }
 
 /** A candidate with its scores. */

@@ -129,6 +129,17 @@ export function pragma(db: Database.Database, text: string): number {
   return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
 }
 
+/** Bytes of the pages of every table, with the indices that SQLite makes for its UNIQUE columns. */
+export function bytesByTable(db: Database.Database): Record<string, number> {
+  const bytes: Record<string, number> = {};
+  for (const row of db.prepare('SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE').raw().all([])) {
+    const [name, size] = row as [string, number];
+    const table = /^sqlite_autoindex_(\w+?)_\d+$/.exec(name)?.[1] ?? name;
+    bytes[table] = (bytes[table] ?? 0) + size;
+  }
+  return bytes;
+}
+
 /** Reads the header only: another program's file must not even be locked. */
 function inspectFile(path: string, version: number): void {
   try {

@@ -32,26 +32,32 @@ export function rankSharing(
   if (filled.length === 0) return { frequency, hits: [] };
   if (filled.length === 1 && also.length === 0) {
     const i = filled[0]!;
-    return { frequency, hits: lastOf(lists[i]!, limit).map((ref) => ({ ref, score: weightOf(i), shared: [i] })) };
+    return { frequency, hits: lastOf(lists[i]!, limit).map((ref) => ({ ref, score: weightOf(i) })) };
   }
+  // Every weight is positive, so an event without any key keeps a score of 0.
   const scores = new Float64Array(size);
-  const seen = new Uint8Array(size);
   for (const i of filled) {
     const weight = weightOf(i);
-    for (const { base, values } of lists[i]!) {
-      for (let p = 0; p < values.length; p++) {
-        const ref = base + values[p]!;
-        scores[ref]! += weight;
-        seen[ref] = 1;
-      }
-    }
+    for (const { base, values } of lists[i]!) addWeight(scores, base, values, weight);
   }
-  const best = limit === 0 ? [] : largest(seen, scores, limit);
+  const best = limit === 0 ? [] : largest(scores, limit);
   const listed = new Set(best);
-  for (let i = 0; i < also.length; i++) if (seen[also[i]!] === 1 && !listed.has(also[i]!)) best.push(also[i]!);
-  const shared = best.map((): number[] => []);
-  for (const i of filled) best.forEach((ref, b) => holds(lists[i]!, ref) && shared[b]!.push(i));
-  return { frequency, hits: best.map((ref, b) => ({ ref, score: scores[ref]!, shared: shared[b]! })) };
+  for (let i = 0; i < also.length; i++) if (scores[also[i]!]! > 0 && !listed.has(also[i]!)) best.push(also[i]!);
+  return { frequency, hits: best.map((ref) => ({ ref, score: scores[ref]! })) };
+}
+
+/** Which of the lists hold each reference. */
+export function sharedLists(lists: readonly (readonly PostingPart[])[], refs: ArrayLike<number>): number[][] {
+  const filled = lists.map((_, i) => i).filter((i) => lists[i]!.length > 0);
+  return Array.from(refs, (ref) => filled.filter((i) => holds(lists[i]!, ref)));
+}
+
+/** The one loop over all postings. */
+function addWeight(scores: Float64Array, base: number, values: Uint32Array, weight: number): void {
+  for (let p = 0; p < values.length; p++) {
+    const ref = base + values[p]!;
+    scores[ref] = scores[ref]! + weight;
+  }
 }
 
 function lastOf(parts: readonly PostingPart[], limit: number): number[] {
@@ -64,7 +70,7 @@ function lastOf(parts: readonly PostingPart[], limit: number): number[] {
 }
 
 /** The `limit` references of largest score, ties by larger reference, in order: a heap whose root is the worst kept. */
-function largest(seen: Uint8Array, scores: Float64Array, limit: number): number[] {
+function largest(scores: Float64Array, limit: number): number[] {
   const heap: number[] = [];
   const worse = (a: number, b: number): boolean => {
     const difference = scores[a]! - scores[b]!;
@@ -83,12 +89,12 @@ function largest(seen: Uint8Array, scores: Float64Array, limit: number): number[
       i = least;
     }
   };
-  for (let ref = 0; ref < seen.length; ref++) {
-    if (seen[ref] === 0) continue;
+  for (let ref = 0; ref < scores.length; ref++) {
+    if (scores[ref] === 0) continue;
     if (heap.length < limit) {
       heap.push(ref);
       if (heap.length === limit) for (let i = (limit >>> 1) - 1; i >= 0; i--) sink(i);
-    } else if (worse(heap[0]!, ref)) {
+    } else if (scores[ref]! >= scores[heap[0]!]! && worse(heap[0]!, ref)) {
       heap[0] = ref;
       sink(0);
     }

@@ -105,15 +105,22 @@ export class InMemoryStore implements Store {
     const items = [...this.#state.items.values()];
     const frequency = Uint32Array.from(Array.from(keys, (key) => items.filter((item) => item.keys.has(key)).length));
     const weights = Array.from(frequency, (f, i) => rarity(f, items.length) * (options.likeness?.[i] ?? 1));
-    const all: { ref: number; score: number; shared: number[] }[] = [];
+    const all: { ref: number; score: number }[] = [];
     for (const [ref, item] of this.#state.items) {
       const shared = Array.from(keys, (_, i) => i).filter((i) => item.keys.has(keys[i]!));
-      if (shared.length > 0) all.push({ ref, score: shared.reduce((sum, i) => sum + weights[i]!, 0), shared });
+      if (shared.length > 0) all.push({ ref, score: shared.reduce((sum, i) => sum + weights[i]!, 0) });
     }
     all.sort((a, b) => b.score - a.score || b.ref - a.ref);
     const best = all.slice(0, options.limit);
     const also = Array.from(options.also ?? []).filter((ref) => !best.some((hit) => hit.ref === ref));
     return { frequency, hits: [...best, ...also.flatMap((ref) => all.find((hit) => hit.ref === ref) ?? [])] };
+  }
+
+  async shared(keys: ArrayLike<number>, refs: ArrayLike<number>): Promise<number[][]> {
+    return Array.from(refs, (ref) => {
+      const own = this.#state.items.get(ref)?.keys;
+      return Array.from(keys, (_, i) => i).filter((i) => own?.has(keys[i]!) === true);
+    });
   }
 
   async near(queries: readonly CentredQuery[], limit: number): Promise<readonly Near[]> {

@@ -6,9 +6,9 @@ import { dumpLines } from './_dump.ts';
 import { EventRows, type RawEvent } from './_event-rows.ts';
 import { contentHash } from './_hash.ts';
 import { PostingTable } from './_posting-table.ts';
-import { openFile, pragma, type SqliteFile } from './_schema.ts';
+import { bytesByTable, openFile, pragma, type SqliteFile } from './_schema.ts';
 import { packPending, packSegment, prefixOf, SEGMENT } from './_segments.ts';
-import { type PostingPart, rankSharing } from './_sharing.ts';
+import { type PostingPart, rankSharing, sharedLists } from './_sharing.ts';
 import { toStoreError } from './_sqlite-errors.ts';
 import { bytesOfWords, SqliteIndex } from './_sqlite-index.ts';
 import { CairnError } from '../errors.ts';
@@ -327,6 +327,16 @@ export class SqliteStore implements Store {
     );
   }
 
+  async shared(keys: ArrayLike<number>, refs: ArrayLike<number>): Promise<number[][]> {
+    this.#expectOpen();
+    return this.#guard(() =>
+      sharedLists(
+        Array.from(keys, (key) => this.#list(key)),
+        refs,
+      ),
+    );
+  }
+
   #list(key: number): PostingPart[] {
     const parts = this.#postings.parts(key);
     const tail = this.#index.tail(key);
@@ -396,13 +406,6 @@ export class SqliteStore implements Store {
   async stats(): Promise<StoreStats> {
     this.#expectOpen();
     return this.#guard(() => {
-      const bytes: Record<string, number> = {};
-      const sizes = this.#sql('SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE').all([]) as [string, number][];
-      for (const [name, size] of sizes) {
-        // Indices that SQLite makes for UNIQUE count with their table.
-        const table = /^sqlite_autoindex_(\w+?)_\d+$/.exec(name)?.[1] ?? name;
-        bytes[table] = (bytes[table] ?? 0) + size;
-      }
       const [tombstones] = this.#sql('SELECT count(*) FROM tombstone').get([]) as [number];
       return {
         events: this.#index.count,
@@ -412,7 +415,7 @@ export class SqliteStore implements Store {
         // Pages that are still in the log count as if they were in the file already.
         fileBytes: pragma(this.#file.db, 'page_count') * pragma(this.#file.db, 'page_size'),
         logBytes: statSync(`${this.#file.path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
-        bytes,
+        bytes: bytesByTable(this.#file.db),
         quarantined: [...this.#rows.quarantined].sort((a, b) => a - b),
       };
     });

@@ -76,13 +76,13 @@ export interface Written {
 export interface Sharing {
   /** Events with each key, in the order of the keys asked for. */
   readonly frequency: Uint32Array;
-  /** Best first: sum of the weights of the shared keys, then the latest. `shared` holds positions in the list asked for. */
-  readonly hits: readonly { readonly ref: number; readonly score: number; readonly shared: readonly number[] }[];
+  /** Best first: sum of the weights of the shared keys, then the latest. */
+  readonly hits: readonly { readonly ref: number; readonly score: number }[];
 }
 
 export interface SharingOptions {
   readonly limit: number;
-  /** Per key a factor of its weight; 1 by default. */
+  /** Per key a positive factor of its weight; 1 by default. */
   readonly likeness?: readonly number[] | undefined;
   readonly also?: ArrayLike<number> | undefined;
 }
@@ -130,6 +130,8 @@ export interface Store extends AsyncDisposable {
    * times its likeness. Of equal scores the latest `limit` come first; behind them those of `also` that share any.
    */
   sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing>;
+  /** For each event the positions of the keys that it has, in the list asked for. */
+  shared(keys: ArrayLike<number>, refs: ArrayLike<number>): Promise<number[][]>;
   /** Events whose signature is near. */
   near(queries: readonly CentredQuery[], limit: number): Promise<readonly Near[]>;
   /** Entities of one module whose signature is near. */
