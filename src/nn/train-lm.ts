@@ -80,6 +80,7 @@ export const DEFAULT_MODEL: Omit<LmSettings, 'vocab_size'> = {
   max_position_embeddings: 128,
   hidden_act: 'relu-squared',
   mlp_bias: false,
+  qk_norm: true,
 };
 
 /**
