@@ -18,18 +18,17 @@ export function profileOf(map: InkMap, axis: 'x' | 'y', from: number, to: number
 /** The angle in degrees, within 6 either way, at which rows and columns are sharpest; 0 when upright is as good. */
 export function skewOf(map: InkMap): number {
   const { width, height, data } = map;
+  const inked: number[] = [];
+  for (let i = 0; i < data.length; i++) if (data[i]! >= 40) inked.push(i);
   const sharpness = (degrees: number): number => {
     const slope = Math.tan((degrees * Math.PI) / 180);
     const span = Math.ceil(Math.abs(slope) * Math.max(width, height)) + 2;
     const rows = new Float64Array(height + 2 * span);
     const columns = new Float64Array(width + 2 * span);
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const ink = data[y * width + x]!;
-        if (ink < 40) continue;
-        rows[Math.round(y - slope * (x - width / 2)) + span]! += ink;
-        columns[Math.round(x + slope * (y - height / 2)) + span]! += ink;
-      }
+    for (const i of inked) {
+      const [x, y] = [i % width, Math.floor(i / width)];
+      rows[Math.round(y - slope * (x - width / 2)) + span]! += data[i]!;
+      columns[Math.round(x + slope * (y - height / 2)) + span]! += data[i]!;
     }
     return rows.reduce((sum, v) => sum + v * v, 0) + columns.reduce((sum, v) => sum + v * v, 0);
   };
@@ -66,35 +65,50 @@ function smooth(profile: Float64Array): Float64Array {
  */
 export function findComb(profile: Float64Array, lines: readonly number[]): Comb {
   const p = smooth(profile);
+  const n = p.length;
   const at = (x: number): number => {
     const i = Math.floor(x);
-    if (i < 0 || i >= p.length - 1) return i === p.length - 1 || i === -1 ? (p[Math.max(0, i)] ?? 0) : 0;
+    if (i < 0 || i >= n - 1) return p[i] ?? 0;
     return p[i]! + (x - i) * (p[i + 1]! - p[i]!);
   };
-  let best: Comb = { first: 0, pitch: p.length / 9, score: -1 };
-  const scoreOf = (first: number, pitch: number): number => {
-    let score = 0;
-    const beside = Math.max(2.5, 0.16 * pitch);
-    for (const k of lines) {
-      const x = first + k * pitch;
-      const near = k === 0 ? at(x + beside) : k === 9 ? at(x - beside) : (at(x - beside) + at(x + beside)) / 2;
-      score += Math.min(0.6, at(x)) - near;
-    }
-    return score / lines.length;
+  // Per distance "beside": how much each place stands out to both sides, to the right and to the left.
+  const contrasts = new Map<number, [inner: Float64Array, first: Float64Array, last: Float64Array]>();
+  const contrastsOf = (beside: number): [Float64Array, Float64Array, Float64Array] => {
+    let made = contrasts.get(beside);
+    if (made !== undefined) return made;
+    const line = p.map((v) => Math.min(0.6, v));
+    const left = p.map((_, i) => at(i - beside));
+    const right = p.map((_, i) => at(i + beside));
+    made = [
+      line.map((v, i) => v - (left[i]! + right[i]!) / 2),
+      line.map((v, i) => v - right[i]!),
+      line.map((v, i) => v - left[i]!),
+    ];
+    contrasts.set(beside, made);
+    return made;
   };
-  const n = p.length;
+  const value = (table: Float64Array, x: number, fine: boolean): number => {
+    if (!fine) return table[Math.round(x)] ?? 0;
+    const i = Math.min(n - 2, Math.max(0, Math.floor(x)));
+    return table[i]! + (x - i) * (table[i + 1]! - table[i]!);
+  };
+  let best: Comb = { first: 0, pitch: n / 9, score: -1 };
   const search = (firstFrom: number, firstTo: number, lastFrom: number, lastTo: number, step: number): void => {
     for (let first = firstFrom; first <= firstTo; first += step) {
       for (let last = Math.max(lastFrom, first + 0.45 * n); last <= lastTo; last += step) {
         const pitch = (last - first) / 9;
-        const score = scoreOf(first, pitch);
+        const [inner, left, right] = contrastsOf(Math.max(2.5, Math.round(0.16 * pitch)));
+        let score = 0;
+        for (const k of lines) score += value(k === 0 ? left : k === 9 ? right : inner, first + k * pitch, step < 1);
+        score /= lines.length;
         if (score > best.score) best = { first, pitch, score };
       }
     }
   };
   search(0, 0.5 * n, 0.5 * n, n - 1, 1);
   const last = best.first + 9 * best.pitch;
-  search(best.first - 1, best.first + 1, last - 1, last + 1, 0.25);
+  best = { ...best, score: -1 };
+  search(Math.max(0, best.first - 1), best.first + 1, last - 1, Math.min(n - 1, last + 1), 0.25);
   return best;
 }
 
@@ -118,8 +132,8 @@ export function lineNear(
   if (!(peak > 0.08)) return undefined;
   let from = peakAt;
   let to = peakAt;
-  while (from > low && profile[from - 1]! - base > 0.3 * peak) from--;
-  while (to < high && profile[to + 1]! - base > 0.3 * peak) to++;
+  while (from > low && profile[from - 1]! - base > 0.15 * peak) from--;
+  while (to < high && profile[to + 1]! - base > 0.15 * peak) to++;
   let mass = 0;
   let moment = 0;
   for (let i = from; i <= to; i++) {

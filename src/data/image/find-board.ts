@@ -12,7 +12,7 @@ export interface FoundBoard {
   /** 81 cells, dark ink on white, grid lines blanked out, scaled so that the darkest ink of the board is black. */
   readonly cells: readonly GrayImage[];
   readonly grid: BoardGrid;
-  /** Where the board lies, in pixels of the image after it was turned upright. */
+  /** Where the board lies, in pixels of the image, after it was turned upright. */
   readonly bounds: Rectangle;
   /** Degrees by which the image was turned (clockwise) before the cells were cut. */
   readonly turned: number;
@@ -21,8 +21,13 @@ export interface FoundBoard {
 }
 
 const MIN_SIDE = 90;
+/** Longest sides of the images in which cells are cut, lines are looked for and the angle is measured. */
+const MOST_SIDE = 1400;
 const WORK_SIDE = 560;
+const SKEW_SIDE = 320;
+/** Least difference between ink and paper: a share of the paper's brightness, and grey levels. */
 const MIN_CONTRAST = 0.12;
+const MIN_LEVELS = 18;
 
 const patterns = [
   ['lines', [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]],
@@ -137,14 +142,11 @@ function cut(map: InkMap, x: Axis, y: Axis, row: number, column: number): GrayIm
   return image;
 }
 
-function shrink(map: InkMap): InkMap {
-  const side = Math.max(map.width, map.height);
-  if (side <= WORK_SIDE) return map;
-  const [width, height] = [map.width, map.height].map((v) => Math.max(1, Math.round((v * WORK_SIDE) / side))) as [
-    number,
-    number,
-  ];
-  return { ...map, ...resize({ width: map.width, height: map.height, data: map.data }, width, height) };
+/** The image scaled down so that its longer side is at most `side`. */
+function shrink<T extends GrayImage>(image: T, side: number): T {
+  const scale = side / Math.max(image.width, image.height);
+  if (scale >= 1) return image;
+  return { ...image, ...resize(image, Math.ceil(scale * image.width), Math.ceil(scale * image.height)) };
 }
 
 /**
@@ -164,18 +166,19 @@ export function findBoard(image: GrayImage): FoundBoard {
       { hint: 'Use a larger picture of the board: 10 pixels a cell are the least, 28 and more are better.' },
     );
   }
-  let map = inkMap(image);
-  if (map.contrast < MIN_CONTRAST) {
+  const source = shrink(image, MOST_SIDE);
+  let map = inkMap(source);
+  if (map.contrast < MIN_CONTRAST || map.levels < MIN_LEVELS) {
     throw new CairnError('no_ink', 'Expected a board in the image, got no ink at all.', {
       hint: 'Use a picture in which lines and digits stand out from the paper.',
     });
   }
   let turned = 0;
-  const skew = skewOf(shrink(map));
-  let found = locate(map, shrink(map));
+  const skew = skewOf(shrink(map, SKEW_SIDE));
+  let found = locate(map, shrink(map, WORK_SIDE));
   if (Math.abs(skew) >= 0.3) {
-    const upright = inkMap(rotate(image, -skew));
-    const again = locate(upright, shrink(upright));
+    const upright = inkMap(rotate(source, -skew));
+    const again = locate(upright, shrink(upright, WORK_SIDE));
     if (again !== undefined && (found === undefined || rank(again.grid) <= rank(found.grid))) {
       [map, found, turned] = [upright, again, -skew];
     }
@@ -197,7 +200,13 @@ export function findBoard(image: GrayImage): FoundBoard {
   }
   const { grid, x, y } = found;
   const cells = Array.from({ length: 81 }, (_, cell) => cut(map, x, y, Math.floor(cell / 9), cell % 9));
-  const bounds = { x: x.at[0]!, y: y.at[0]!, width: x.at[9]! - x.at[0]!, height: y.at[9]! - y.at[0]! };
+  const scale = image.width / source.width;
+  const bounds = {
+    x: scale * x.at[0]!,
+    y: scale * y.at[0]!,
+    width: scale * (x.at[9]! - x.at[0]!),
+    height: scale * (y.at[9]! - y.at[0]!),
+  };
   return { cells, grid, bounds, turned, inverted: map.inverted };
 }
 

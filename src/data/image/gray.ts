@@ -42,7 +42,17 @@ export function grayFromRgba(rgba: ArrayLike<number>, width: number, height: num
   return image;
 }
 
-/** Source pixels and weights of every output pixel along one axis: areas when shrinking, linear when enlarging. */
+/** The Catmull-Rom cubic: weights of the four pixels around a place, `t` beyond the second. Keeps edges sharper than linear. */
+function cubicWeights(t: number): Float64Array {
+  return Float64Array.of(
+    t * (-0.5 + t * (1 - 0.5 * t)),
+    1 + t * t * (-2.5 + 1.5 * t),
+    t * (0.5 + t * (2 - 1.5 * t)),
+    t * t * (-0.5 + 0.5 * t),
+  );
+}
+
+/** Source pixels and weights of every output pixel along one axis: areas when shrinking, cubic when enlarging. */
 function axisWeights(from: number, length: number, count: number): { first: Int32Array; weights: Float64Array[] } {
   const step = length / count;
   const first = new Int32Array(count);
@@ -51,8 +61,8 @@ function axisWeights(from: number, length: number, count: number): { first: Int3
     if (step <= 1) {
       const centre = from + (i + 0.5) * step - 0.5;
       const low = Math.floor(centre);
-      first[i] = low;
-      weights.push(Float64Array.of(1 - (centre - low), centre - low));
+      first[i] = low - 1;
+      weights.push(cubicWeights(centre - low));
       continue;
     }
     const start = from + i * step;
@@ -68,7 +78,7 @@ function axisWeights(from: number, length: number, count: number): { first: Int3
 }
 
 /**
- * Cuts a rectangle and scales it: area averages when shrinking, linear interpolation when enlarging.
+ * Cuts a rectangle and scales it: area averages when shrinking, cubic interpolation when enlarging.
  * @param outside grey value beyond the image; without it the edge pixels are repeated
  *
  * @example
@@ -112,7 +122,8 @@ export function resample(
       for (let ox = 0; ox < outWidth; ox++) total[ox]! += weights[k]! * line[ox]!;
     }
     for (const sy of lines.keys()) if (sy < rows.first[oy]!) lines.delete(sy);
-    for (let ox = 0; ox < outWidth; ox++) out.data[oy * outWidth + ox] = Math.round(total[ox]!);
+    for (let ox = 0; ox < outWidth; ox++)
+      out.data[oy * outWidth + ox] = Math.min(255, Math.max(0, Math.round(total[ox]!)));
   }
   return out;
 }
