@@ -1,5 +1,6 @@
 // data/: what comes in — tokenizers, digit images and seeded batches. No network access.
 export * from './batches.ts';
+export * from './image/index.ts';
 export { bpeTokenizer, trainBpe } from './bpe.ts';
 export { byteTokenizer, charTokenizer } from './char-tokenizer.ts';
 export * from './mnist.ts';
