@@ -5,6 +5,8 @@ import { type Builder, defineProgram } from './builder.ts';
 import { grad } from './grad.ts';
 import type { ParamSpec, ProgramDef } from './graph.ts';
 import { zeros } from './init.ts';
+import { concat, split } from './ops/index.ts';
+import { sizeOf } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
 /** A parameter, its tensor in this program and its gradient. */
@@ -43,8 +45,26 @@ export interface SgdOptions extends OptimizerOptions {
   readonly momentum?: number;
 }
 
+/**
+ * What an optimiser works on: one large parameter, or many small ones that are treated alike, joined to one vector. The
+ * state always has one entry per parameter and moment.
+ */
+export interface Slot {
+  readonly specs: readonly ParamSpec[];
+  readonly param: Tensor;
+  readonly gradient: Tensor;
+  /** Weight decay applies. */
+  readonly decay: boolean;
+  /** Factor of the learning rate. */
+  readonly lrScale: number;
+  /** State `<prefix>:<name>` of the parameters, zero at first. */
+  moment(prefix: string): Tensor;
+  /** New values of the parameters, or with a prefix of a moment. */
+  update(next: Tensor, prefix?: string): void;
+}
+
 /** What an optimiser does with gradients that are clipped and guarded. */
-export type Rule = (b: Builder, gradients: readonly Gradient[]) => void;
+export type Rule = (b: Builder, slots: readonly Slot[]) => void;
 
 /** Gradients of `loss` with respect to the trainable parameters of the program. */
 export function gradientsOf(b: Builder, loss: Tensor, options: Pick<OptimizerOptions, 'only'> = {}): Gradient[] {
@@ -83,7 +103,7 @@ export function adamW(b: Builder, loss: Tensor, options: AdamWOptions = {}): voi
 /** The update rule of AdamW alone, for gradients that come from elsewhere. */
 export function adamWRule(options: AdamWOptions = {}): Rule {
   const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.1 } = options;
-  return (b, gradients) => {
+  return (b, slots) => {
     const lr = b.input('lr', []);
     const spread = b
       .input('c2', [])
@@ -94,14 +114,14 @@ export function adamWRule(options: AdamWOptions = {}): Rule {
       .div(b.input('c1', []))
       .mul(spread);
     const floor = spread.mul(eps);
-    for (const { spec, param, gradient: g } of gradients) {
-      const scale = lrScaleOf(spec, options);
-      const m = moment(b, 'm', spec).mul(beta1).add(g);
-      const v = moment(b, 'v', spec).mul(beta2).add(g.mul(g));
-      const step = m.div(v.sqrt().add(floor)).mul(scaled(rate, scale));
-      b.update(spec.name, decayed(spec, param, lr, scale * weightDecay).sub(step));
-      b.update(`m:${spec.name}`, m);
-      b.update(`v:${spec.name}`, v);
+    for (const slot of slots) {
+      const g = slot.gradient;
+      const m = slot.moment('m').mul(beta1).add(g);
+      const v = slot.moment('v').mul(beta2).add(g.mul(g));
+      const step = m.div(v.sqrt().add(floor)).mul(scaled(rate, slot.lrScale));
+      slot.update(decayed(slot, lr, weightDecay).sub(step));
+      slot.update(m, 'm');
+      slot.update(v, 'v');
     }
   };
 }
@@ -117,16 +137,15 @@ export function sgd(b: Builder, loss: Tensor, options: SgdOptions = {}): void {
 /** The update rule of `sgd` alone. */
 export function sgdRule(options: SgdOptions = {}): Rule {
   const { momentum = 0, weightDecay = 0 } = options;
-  return (b, gradients) => {
+  return (b, slots) => {
     const lr = b.input('lr', []);
-    for (const { spec, param, gradient } of gradients) {
-      const scale = lrScaleOf(spec, options);
-      let direction = gradient;
+    for (const slot of slots) {
+      let direction = slot.gradient;
       if (momentum > 0) {
-        direction = moment(b, 'm', spec).mul(momentum).add(gradient);
-        b.update(`m:${spec.name}`, direction);
+        direction = slot.moment('m').mul(momentum).add(direction);
+        slot.update(direction, 'm');
       }
-      b.update(spec.name, decayed(spec, param, lr, scale * weightDecay).sub(direction.mul(scaled(lr, scale))));
+      slot.update(decayed(slot, lr, weightDecay).sub(direction.mul(scaled(lr, slot.lrScale))));
     }
   };
 }
@@ -143,9 +162,9 @@ export function applyRule(
     throw new CairnError('bad_clip', `Expected a positive clipNorm, got ${clipNorm}.`);
   }
   b.scope('optimizer', () => {
-    let used = gradients;
+    let slots = toSlots(b, gradients, options);
     if (clipNorm !== undefined || guard) {
-      const norm = globalNorm(gradients.map((x) => x.gradient));
+      const norm = globalNorm(slots.map((slot) => slot.gradient));
       b.output('gradNorm', norm);
       if (guard) {
         const finite = norm.lt(1e30);
@@ -154,10 +173,10 @@ export function applyRule(
       }
       if (clipNorm !== undefined) {
         const shrink = b.constant(clipNorm, [], norm.dtype).div(norm.add(1e-6)).min(1);
-        used = gradients.map((x) => ({ ...x, gradient: x.gradient.mul(shrink) }));
+        slots = slots.map((slot) => ({ ...slot, gradient: slot.gradient.mul(shrink) }));
       }
     }
-    rule(b, used);
+    rule(b, slots);
   });
 }
 
@@ -169,8 +188,48 @@ export function globalNorm(tensors: readonly Tensor[]): Tensor {
     .sqrt();
 }
 
-function moment(b: Builder, prefix: string, spec: ParamSpec): Tensor {
-  return b.param(`${prefix}:${spec.name}`, spec.shape, zeros, { dtype: spec.dtype, trainable: false, decay: false });
+/** Parameters up to this size are joined: a dozen nodes on one vector instead of a dozen per parameter. */
+const SMALL = 4096;
+
+function toSlots(b: Builder, gradients: readonly Gradient[], options: OptimizerOptions): Slot[] {
+  const groups = new Map<string, Gradient[]>();
+  for (const x of gradients) {
+    const small = sizeOf(x.spec.shape) <= SMALL;
+    const key = small ? `${x.spec.decay} ${lrScaleOf(x.spec, options)} ${x.spec.dtype}` : `=${x.spec.name}`;
+    groups.set(key, [...(groups.get(key) ?? []), x]);
+  }
+  return [...groups.values()].map((group) => slotOf(b, group, options));
+}
+
+function slotOf(b: Builder, group: readonly Gradient[], options: OptimizerOptions): Slot {
+  const specs = group.map((x) => x.spec);
+  const join = (parts: readonly Tensor[]): Tensor =>
+    parts.length === 1 ? parts[0]! : concat(parts.map((t) => t.reshape([-1])));
+  const part = (t: Tensor): Tensor[] => {
+    if (specs.length === 1) return [t];
+    const sizes = specs.map((spec) => sizeOf(spec.shape));
+    return split(t, sizes, 0).map((x, i) => x.reshape(specs[i]!.shape));
+  };
+  return {
+    specs,
+    param: join(group.map((x) => x.param)),
+    gradient: join(group.map((x) => x.gradient)),
+    decay: specs[0]!.decay,
+    lrScale: lrScaleOf(specs[0]!, options),
+    moment: (prefix) => join(specs.map((spec) => momentOf(b, prefix, spec))),
+    update: (next, prefix) => {
+      for (const [i, t] of part(next).entries()) b.update(stateName(specs[i]!, prefix), t);
+    },
+  };
+}
+
+function stateName(spec: ParamSpec, prefix: string | undefined): string {
+  return prefix === undefined ? spec.name : `${prefix}:${spec.name}`;
+}
+
+function momentOf(b: Builder, prefix: string, spec: ParamSpec): Tensor {
+  const options = { dtype: spec.dtype, trainable: false, decay: false };
+  return b.param(stateName(spec, prefix), spec.shape, zeros, options);
 }
 
 function lrScaleOf(spec: ParamSpec, options: OptimizerOptions): number {
@@ -183,10 +242,10 @@ function scaled(rate: Tensor, scale: number): Tensor {
   return scale === 1 ? rate : rate.mul(scale);
 }
 
-/** `w (1 - lr decay)`, or `w` when the parameter does not decay. */
-function decayed(spec: ParamSpec, param: Tensor, lr: Tensor, decay: number): Tensor {
-  if (!spec.decay || decay === 0) return param;
-  return param.mul(one(lr).sub(lr.mul(decay)));
+/** `w (1 - lr decay)`, or `w` when the slot does not decay. */
+function decayed(slot: Slot, lr: Tensor, decay: number): Tensor {
+  if (!slot.decay || decay === 0) return slot.param;
+  return slot.param.mul(one(lr).sub(lr.mul(decay * slot.lrScale)));
 }
 
 function one(like: Tensor): Tensor {
@@ -199,7 +258,7 @@ function one(like: Tensor): Tensor {
  */
 export function accumulateGradients(b: Builder, loss: Tensor, options: Pick<OptimizerOptions, 'only'> = {}): void {
   for (const { spec, gradient } of gradientsOf(b, loss, options)) {
-    b.update(`g:${spec.name}`, moment(b, 'g', spec).add(gradient));
+    b.update(stateName(spec, 'g'), momentOf(b, 'g', spec).add(gradient));
   }
 }
 
@@ -223,11 +282,11 @@ export function applyAccumulated(accumulate: ProgramDef, rule: Rule, options: Op
         .map((spec) => {
           const { decay, trainable, tags } = spec;
           const param = b.param(spec.name, spec.shape, spec.init, { dtype: spec.dtype, decay, trainable, tags });
-          return { spec, param, gradient: moment(b, 'g', spec).mul(share) };
+          return { spec, param, gradient: momentOf(b, 'g', spec).mul(share) };
         });
       applyRule(b, gradients, rule, options);
       for (const { spec } of gradients) {
-        b.update(`g:${spec.name}`, b.constant(0, [], spec.dtype).expand(spec.shape));
+        b.update(stateName(spec, 'g'), b.constant(0, [], spec.dtype).expand(spec.shape));
       }
     },
     { dtype },
