@@ -23,6 +23,7 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
       'bad_keep',
       'bad_outcome',
       'bad_picture',
+      'bad_png',
       'bad_position',
       'bad_query',
       'bad_seed',
@@ -37,7 +38,7 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
   [410, ['event_forgotten', 'event_quarantined']],
   [413, ['image_too_large', 'meta_too_large', 'too_large']],
   [415, ['unsupported_media_type']],
-  [422, ['not_a_board']],
+  [422, ['image_too_small', 'no_board', 'no_ink', 'not_a_board']],
   [503, ['aborted', 'busy', 'closing', 'interrupted', 'memory_closed', 'store_closed', 'store_locked']],
   [507, ['disk_full', 'store_full', 'store_not_writable']],
 ];
