@@ -7,6 +7,7 @@ import {
   concat,
   isSymbolic,
   matmul,
+  normal,
   ones,
   rmsNorm,
   rope,
@@ -82,13 +83,11 @@ export function attention(
   const mixed = matmul(weights, v).reshape([batch, heads, length, width]);
   const z = tap('hook_z', mixed.transpose([0, 2, 1, 3])); // [B, T, heads, head]
   const std = 0.02 / Math.sqrt(2 * c.num_hidden_layers);
-  const outLayer = linear(d, d, { bias: false, std });
   if (!options.headResults) {
-    const out = b.scope('o', () => applyLinear(b, outLayer, z.reshape([batch, length, d])));
+    const out = b.scope('o', () => applyLinear(b, linear(d, d, { bias: false, std }), z.reshape([batch, length, d])));
     return { out, present: { k, v } };
   }
-  b.scope('o', () => applyLinear(b, outLayer, z.reshape([batch, length, d])));
-  const w = b.at(b.trainable().find((p) => p.spec.name === b.path('o.weight'))!.tensor.port).reshape([heads, width, d]);
+  const w = b.param(b.path('o.weight'), [d, d], normal(std)).reshape([heads, width, d]);
   const result = matmul(z.transpose([0, 2, 1, 3]), w).transpose([0, 2, 1, 3]); // [B, T, heads, d]
   return { out: tap('hook_result', result).sum(2), present: { k, v } };
 }
