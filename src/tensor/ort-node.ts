@@ -20,10 +20,10 @@ export interface OrtExecutorOptions {
   /** Threads inside an operator. Default: `min(cores, 8)`. */
   readonly threads?: number;
   /**
-   * Worker threads spin between operators of one run (never between runs). Faster on a quiet machine, wasteful when
-   * cores are shared. Default: true when there is more than one thread.
+   * Microseconds a worker thread waits actively for the next operator of a run before it sleeps. Longer is no faster on a
+   * quiet machine and wasteful when cores are shared. Default 100; 0 sleeps at once.
    */
-  readonly spin?: boolean;
+  readonly spinMicroseconds?: number;
   /** Compiled models kept, in use or not. Default 32. */
   readonly cacheSize?: number;
   /** Hears of compilations, evictions and of call sites with too many shapes. */
@@ -80,7 +80,7 @@ export class OrtExecutor implements Executor, AsyncDisposable {
     this.#ort = ort;
     this.threads = options.threads;
     this.id = `ort-node-cpu-${options.threads}`;
-    const spin = options.spin ?? options.threads > 1;
+    const spin = options.threads > 1 ? Math.round(options.spinMicroseconds ?? 100) : 0;
     this.#sessionOptions = {
       executionProviders: ['cpu'],
       intraOpNumThreads: options.threads,
@@ -91,7 +91,10 @@ export class OrtExecutor implements Executor, AsyncDisposable {
         ? {}
         : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
       extra: {
-        session: { intra_op: { allow_spinning: spin ? '1' : '0' }, force_spinning_stop: '1' },
+        session: {
+          intra_op: spin > 0 ? { allow_spinning: '1', spin_duration_us: String(spin) } : { allow_spinning: '0' },
+          force_spinning_stop: '1',
+        },
         // It would undo the explicit transposes of long reductions (see ops/matmul.ts).
         optimization: { disable_specified_optimizers: 'MatmulTransposeFusion' },
       },
