@@ -32,8 +32,12 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
     setKeep(null);
     setStep(null);
     setFault(null);
-    Promise.all([api.event(id), pictureOf(id)]).then(
-      ([event, ink]) => wanted && setLoaded({ event, ink }),
+    const load = async (): Promise<Loaded> => {
+      const event = await api.event(id);
+      return { event, ink: event.board ? await pictureOf(event.board) : null };
+    };
+    load().then(
+      (next) => wanted && setLoaded(next),
       (error: unknown) =>
         wanted &&
         setFault(

@@ -1,5 +1,6 @@
 // The handwriting of a board as something a canvas can draw: black ink with the grey value as its opacity, so that one picture
 // serves light and dark.
+import type { BoardView } from '../../src/mind/boards/view.ts';
 import { api } from './api.ts';
 
 /** 252 × 252 pixels: nine by nine cells of 28. */
@@ -9,8 +10,9 @@ const SIDE = 252;
 const KEPT = 24;
 const cache = new Map<string, Promise<Ink | null>>();
 
-/** Loads the handwriting of an event once; null when it was not kept. */
-export function pictureOf(id: string): Promise<Ink | null> {
+/** Loads the handwriting of a board once; null when it was not kept: a user's own picture never is. */
+export function pictureOf({ id, source }: BoardView): Promise<Ink | null> {
+  if (source === 'image') return Promise.resolve(null);
   const known = cache.get(id);
   if (known) return known;
   const loading = api.picture(id).then(

@@ -76,7 +76,7 @@ let wanted = '';
 /** Puts a board on the live page together with its handwriting. */
 export async function show(board: BoardView, fresh: boolean): Promise<void> {
   wanted = board.id;
-  const ink = await pictureOf(board.id).catch(() => null);
+  const ink = await pictureOf(board);
   if (wanted !== board.id) return;
   cell.value = null;
   keep.value = null;

@@ -231,7 +231,8 @@ export function createFixtureBoards(options: FixtureOptions = {}): BoardService 
       return { id, cell: cell ?? null, digit, hits: hits(self, cell, k) };
     },
     picture: async (id) => {
-      const { images } = find(id);
+      const { board, images } = find(id);
+      if (board.source === 'image') return null;
       const bytes = new Uint8Array(81 * 784);
       images.forEach((image, cell) => {
         if (image >= 0) bytes.set(mnist.images.subarray(image * 784, (image + 1) * 784), cell * 784);
