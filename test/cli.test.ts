@@ -8,7 +8,7 @@ import { runCli } from './_fixtures/cli.ts';
 const dir = mkdtempSync(join(tmpdir(), 'cairn-cli-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-describe('cairn', () => {
+describe('cairn', { timeout: 240_000 }, () => {
   it('lists its commands', async () => {
     const { code, stdout } = await runCli(['--help']);
     expect(code).toBe(0);

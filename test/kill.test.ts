@@ -37,7 +37,7 @@ async function announced(url: string, count: number): Promise<string[]> {
   return ids;
 }
 
-it('keeps every announced board through kill -9, twice', async () => {
+it('keeps every announced board through kill -9, twice', { timeout: 240_000 }, async () => {
   const kept = new Set<string>();
   for (let round = 0; round < 2; round++) {
     const { url, child } = await serve();
@@ -58,7 +58,7 @@ it('keeps every announced board through kill -9, twice', async () => {
   expect(related.status).toBe(200);
 });
 
-it('refuses a second server on the same data, and a port that is taken', async () => {
+it('refuses a second server on the same data, and a port that is taken', { timeout: 240_000 }, async () => {
   const { url } = await serve();
   await announced(url, 1);
   const second = await runCli(['serve', '--no-open', '--port', '0', '--data', dir]);

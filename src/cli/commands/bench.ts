@@ -46,9 +46,16 @@ export const bench: Command = {
 };
 
 function toText(report: BenchReport): string {
-  const protocol = typeof report.protocol === 'string' ? report.protocol : JSON.stringify(report.protocol);
+  const { protocol } = report;
+  const said =
+    typeof protocol === 'string'
+      ? [protocol]
+      : Object.entries(protocol)
+          .filter(([, value]) => typeof value !== 'object')
+          .map(([key, value]) => `  ${key}: ${String(value)}`);
   return [
-    `${report.name}: ${protocol}`,
+    report.name,
+    ...said,
     '',
     formatTable(
       ['case', 'ours', 'peer', 'peer name', 'ratio', 'unit'],
