@@ -32,20 +32,21 @@ export function EventPage({ id }: { readonly id: string }): JSX.Element {
     setKeep(null);
     setStep(null);
     setFault(null);
-    const load = async (): Promise<Loaded> => {
-      const event = await api.event(id);
-      return { event, ink: event.board ? await pictureOf(event.board) : null };
-    };
-    load().then(
-      (next) => wanted && setLoaded(next),
-      (error: unknown) =>
-        wanted &&
+    const load = async (): Promise<void> => {
+      try {
+        const event = await api.event(id);
+        const ink = event.board ? await pictureOf(event.board) : null;
+        if (wanted) setLoaded({ event, ink });
+      } catch (error) {
+        if (!wanted) return;
         setFault(
           error instanceof ApiError
             ? error
             : new ApiError(0, 'internal', 'The page could not be loaded.', String(error)),
-        ),
-    );
+        );
+      }
+    };
+    void load();
     return () => {
       wanted = false;
     };
