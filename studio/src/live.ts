@@ -32,6 +32,8 @@ function data<T>(event: Event): T {
 /** Takes over the stream's state; a fault is told once, when it appears. */
 function setStream(state: StreamState): void {
   const known = stream.peek()?.fault;
+  // At full speed not every board is sent: when it comes to rest, the list is made whole.
+  if (stream.peek()?.running && !state.running) refresh().catch(complain);
   stream.value = state;
   const { fault } = state;
   if (!fault || fault.message === known?.message) return;
