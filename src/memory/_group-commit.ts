@@ -1,5 +1,5 @@
 // Joins concurrent writes into one transaction: everything that arrives before the event loop comes round again, up to a
-// limit, shares one commit and so one fsync.
+// limit, shares one commit and so one fsync. Work that must not meet a commit takes its turn in the same line.
 const LIMIT = 256;
 
 interface Waiting<Item, Result> {
@@ -11,7 +11,7 @@ interface Waiting<Item, Result> {
 export class GroupCommit<Item, Result> {
   readonly #commit: (items: Item[]) => Promise<Result[]>;
   #waiting: Waiting<Item, Result>[] = [];
-  #running: Promise<void> | undefined;
+  #line: Promise<void> = Promise.resolve();
 
   /** @param commit makes all items durable or none; results in order */
   constructor(commit: (items: Item[]) => Promise<Result[]>) {
@@ -20,27 +20,34 @@ export class GroupCommit<Item, Result> {
 
   /** Resolves when the item is durable. */
   push(item: Item): Promise<Result> {
-    const result = new Promise<Result>((resolve, reject) => this.#waiting.push({ item, resolve, reject }));
-    this.#running ??= this.#drain();
+    return new Promise<Result>((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      if (this.#waiting.length === 1) this.#line = this.#line.then(() => this.#drain());
+    });
+  }
+
+  /** Runs when everything before is done and before anything that comes later. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#line.then(work);
+    this.#line = result.then(
+      () => undefined,
+      () => undefined,
+    );
     return result;
   }
 
-  /** Resolves when nothing is waiting any more, however it ended. */
-  async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
-  }
-
   async #drain(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      const batch = this.#waiting.splice(0, LIMIT);
+      const batch = this.#waiting.slice(0, LIMIT);
       try {
         const results = await this.#commit(batch.map(({ item }) => item));
         batch.forEach(({ resolve }, i) => resolve(results[i]!));
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
+      // Only now, so that what arrived meanwhile joined this drain instead of starting another.
+      this.#waiting = this.#waiting.slice(batch.length);
     }
-    this.#running = undefined;
   }
 }

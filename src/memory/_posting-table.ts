@@ -60,10 +60,14 @@ export class PostingTable {
   append(key: number, refs: readonly number[]): void {
     for (let i = 0; i < refs.length;) {
       const group = Math.floor(refs[i]! / GROUP);
-      const local = Array.from(this.#part(group, key));
-      for (; i < refs.length && Math.floor(refs[i]! / GROUP) === group; i++) local.push(refs[i]! % GROUP);
-      this.#put.run([group, key, encodePostings(local, GROUP)]);
-      this.#forgetPart(group, key);
+      let end = i + 1;
+      while (end < refs.length && refs[end]! < (group + 1) * GROUP) end++;
+      const old = this.#part(group, key);
+      const list = new Uint32Array(old.length + end - i);
+      list.set(old);
+      for (let at = old.length; i < end; i++) list[at++] = refs[i]! % GROUP;
+      this.#put.run([group, key, encodePostings(list, GROUP)]);
+      this.#remember(group, key, list);
       if (!this.#groups.includes(group)) this.#groups = [...this.#groups, group].sort((a, b) => a - b);
     }
   }
@@ -92,25 +96,19 @@ export class PostingTable {
   }
 
   #part(group: number, key: number): Uint32Array {
-    let rows = this.#cache.get(group);
-    const known = rows?.get(key);
+    const known = this.#cache.get(group)?.get(key);
     if (known !== undefined) return known;
     const row = this.#get.get([group, key]) as [Uint8Array] | undefined;
     const part = row === undefined ? new Uint32Array(0) : decodePostings(row[0], GROUP);
-    if (this.#cached > CACHED_POSTINGS) {
-      this.clearCache();
-      rows = undefined;
-    }
-    if (rows === undefined) this.#cache.set(group, (rows = new Map()));
-    rows.set(key, part);
-    this.#cached += part.length + 16;
+    this.#remember(group, key, part);
     return part;
   }
 
-  #forgetPart(group: number, key: number): void {
-    const part = this.#cache.get(group)?.get(key);
-    if (part === undefined) return;
-    this.#cached -= part.length + 16;
-    this.#cache.get(group)?.delete(key);
+  #remember(group: number, key: number, part: Uint32Array): void {
+    if (this.#cached > CACHED_POSTINGS) this.clearCache();
+    let rows = this.#cache.get(group);
+    if (rows === undefined) this.#cache.set(group, (rows = new Map()));
+    this.#cached += part.length - (rows.get(key)?.length ?? -16);
+    rows.set(key, part);
   }
 }

@@ -70,8 +70,9 @@ export async function slotsOfComponents(
       );
     }
     const { module } = object;
-    const own = keys.entity(object);
+    // Sketching checks the object, cycles included, so it comes first.
     const content = objectSketch(object, sketcher.spec).content;
+    const own = keys.entity(object);
     const near = await store.nearEntities(module, { centre: 0, signed: signer.sign(content) }, MOST_ALIKE);
     const alike = near
       .map(({ key, distance }) => ({ key, cosine: cosineOfHamming(distance) }))
@@ -80,7 +81,7 @@ export async function slotsOfComponents(
     const keyed = (key: number): number => (position === undefined ? key : keys.bound(position, key));
     const options = [{ key: own, cosine: 1 }, ...alike].map(({ key, cosine }) => ({ key: keyed(key), cosine }));
     const parts = (object.inputs ?? []).length === 0 ? [] : partsOf(keys, object, position);
-    // A component that occurs once has no key of its place: its parts at their places tell.
+    // A composite that occurs once has no key of its place: its parts at their places tell.
     slots.push({ module, path: position ?? '', place, options, parts });
   }
   return slots;

@@ -24,7 +24,7 @@ export interface Component {
   readonly weight: number;
   /** Structural signature: the same for equal objects anywhere. */
   readonly key: number;
-  /** The signature bound to the path; undefined where the module occurs once, so that its place is known. */
+  /** The signature bound to the path; undefined for a composite whose module occurs once: its parts tell its place. */
   readonly bound: number | undefined;
   /** True when no object above it has another input: its sketch says what the event's own does. */
   readonly alone: boolean;
@@ -90,7 +90,7 @@ export class ComponentKeys {
     found.sort((a, b) => b.weight - a.weight);
     return found.slice(0, this.#maxComponents).map(({ object, path, weight, alone }) => {
       const key = this.entity(object, memo);
-      const once = occurrences.get(object.module) === 1;
+      const once = occurrences.get(object.module) === 1 && (object.inputs ?? []).length > 0;
       return {
         module: object.module,
         path,

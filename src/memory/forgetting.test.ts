@@ -91,6 +91,10 @@ describe("forget('subtract')", () => {
       const hits = await memory.component(oneHot('read-digit', digits[3]!, 6), 500, { position: '0/0/3' });
       expect(hits.map((hit) => hit.id)).not.toContain(id);
     }
+    const { fileBytes } = await memory.stats();
+    await memory.compact();
+    expect((await memory.stats()).fileBytes).toBeLessThan(fileBytes);
+    expect(found(directory, secrets[8]!)).toEqual(all);
     await memory.close();
     for (const secret of gone) expect(found(directory, secret)).toEqual([]);
     expect(readdirSync(directory)).toEqual(['cairn.db', 'cairn.db.lock']);

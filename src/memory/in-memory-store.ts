@@ -168,6 +168,8 @@ export class InMemoryStore implements Store {
     return [];
   }
 
+  async compact(): Promise<void> {}
+
   async stats(): Promise<StoreStats> {
     const { items, structures, entities, tombstones } = this.#state;
     let sketch = 0;

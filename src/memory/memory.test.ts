@@ -98,7 +98,7 @@ describe('remember and get', () => {
 
 describe('recall', () => {
   it('finds a whole event, and by an altered copy, with reasons', async () => {
-    const { memory, ids, digits } = await withBoards(300, new Rng(3));
+    const { memory, ids, digits } = await withBoards(150, new Rng(3));
     const altered = digits[42]!.map((d, i) => (i % 9 === 0 ? (d + 1) % 10 : d));
     const [hit] = await memory.recall({ root: board(altered) }, 3);
     expect(hit!.id).toBe(ids[42]);
@@ -118,25 +118,25 @@ describe('recall', () => {
   });
 
   it('by component: every event that has it, none that has it elsewhere', async () => {
-    const { memory, ids, digits } = await withBoards(500, new Rng(4));
+    const { memory, ids, digits } = await withBoards(200, new Rng(4));
     for (const [cell, digit] of [
       [20, 7],
       [0, 1],
       [26, 0],
     ] as const) {
-      const hits = await memory.component(oneHot('read-digit', digit, 10), 500, { position: `0/0/${cell}` });
+      const hits = await memory.component(oneHot('read-digit', digit, 10), 200, { position: `0/0/${cell}` });
       const expected = ids.filter((_, i) => digits[i]![cell] === digit);
       expect(hits.map((h) => h.id).sort()).toEqual(expected.sort());
       expect(hits.every((h) => h.score === 1 && h.shared[0]!.place === 'same')).toBe(true);
       expect(hits[0]!.shared[0]).toMatchObject({ module: 'read-digit', path: `0/0/${cell}`, events: expected.length });
     }
-    const anywhere = await memory.component(oneHot('read-digit', 7, 10), 500);
+    const anywhere = await memory.component(oneHot('read-digit', 7, 10), 200);
     expect(anywhere.length).toBe(digits.filter((d) => d.includes(7)).length);
     await memory.close();
   });
 
   it('by several components, and by a part of a board that no single event need have', async () => {
-    const { memory, ids, digits } = await withBoards(400, new Rng(5));
+    const { memory, ids, digits } = await withBoards(200, new Rng(5));
     const components = [3, 11, 15, 22, 26].map((cell) => ({
       object: oneHot('read-digit', digits[9]![cell]!, 10),
       position: `0/0/${cell}`,
@@ -156,7 +156,7 @@ describe('recall', () => {
     const memory = await Memory.open({ path: ':memory:', seed: 'scenes', spec: { dim: 512 } });
     const signer = new Signer(512, 'whole');
     const index = new LshIndex({ scanBelow: 0, shortKeysBelow: 0, probes: 1 });
-    const scenes = Array.from({ length: 400 }, () => Array.from({ length: 4 }, (_, i) => part(`thing-${i}`, rng)));
+    const scenes = Array.from({ length: 200 }, () => Array.from({ length: 4 }, (_, i) => part(`thing-${i}`, rng)));
     const results = await Promise.all(
       scenes.map((parts, i) =>
         memory.remember(scene(parts), { task: 'see', provenance: { source: 's', ordinal: i }, at }),
@@ -166,7 +166,7 @@ describe('recall', () => {
     const mean = contents[0]!.map((_, j) => contents.reduce((sum, c) => sum + c[j]!, 0) / contents.length);
     contents.forEach((content, i) => index.add(i, signer.sign(content, mean).bits));
     // The tables are built when 8,192 items wait; the rest is filled with noise.
-    for (let i = 400; i < 9000; i++)
+    for (let i = 200; i < 8400; i++)
       index.add(
         i,
         Uint32Array.from({ length: 8 }, () => rng.u32()),
@@ -174,14 +174,17 @@ describe('recall', () => {
     let byComponent = 0;
     let anywhere = 0;
     let bySketch = 0;
-    const queries = 60;
+    const queries = 32;
     for (let q = 0; q < queries; q++) {
       const place = q % 4;
       const fresh = scenes[0]!.map((_, i) => (i === place ? scenes[q]![place]! : part(`thing-${i}`, rng)));
       const [single, ...more] = await memory.component(scenes[q]![place]!, 5);
       if (single?.id === results[q]!.id && single.score === 1) byComponent++;
       expect(more.every((hit) => hit.score < 1)).toBe(true);
-      const all = await memory.recall({ root: scene(fresh) }, 400);
+      const here = await memory.component(scenes[q]![place]!, 1, { position: `0/${place}` });
+      const elsewhere = await memory.component(scenes[q]![place]!, 1, { position: `0/${(place + 1) % 4}` });
+      expect([here[0]?.id, elsewhere[0]?.id]).toEqual([results[q]!.id, undefined]);
+      const all = await memory.recall({ root: scene(fresh) }, 200);
       const shared = all.find((hit) => hit.id === results[q]!.id)?.shared ?? [];
       if (shared.length === 1 && shared[0]!.path === `0/${place}`) anywhere++;
       const signed = signer.sign(encode(scene(fresh), memory.spec).content, mean);

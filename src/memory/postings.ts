@@ -15,7 +15,7 @@ const COMPLEMENT = 2;
  * @example
  * decodePostings(encodePostings([1, 2, 900], 1024), 1024); // Uint32Array [1, 2, 900]
  */
-export function encodePostings(values: ArrayLike<number>, span: number): Uint8Array {
+export function encodePostings(values: Uint32Array | readonly number[], span: number): Uint8Array {
   let previous = -1;
   let gapBytes = 0;
   let missingBytes = 0;
@@ -88,7 +88,7 @@ function damaged(): CairnError {
   });
 }
 
-function packComplement(values: ArrayLike<number>, last: number): Uint8Array {
+function packComplement(values: Uint32Array | readonly number[], last: number): Uint8Array {
   const missing: number[] = [];
   let next = 0;
   for (let i = 0; i < values.length; i++) {
@@ -107,7 +107,7 @@ function packComplement(values: ArrayLike<number>, last: number): Uint8Array {
   return out;
 }
 
-function packGaps(values: ArrayLike<number>, out: Uint8Array, start: number): void {
+function packGaps(values: Uint32Array | readonly number[], out: Uint8Array, start: number): void {
   let offset = start;
   let previous = -1;
   for (let i = 0; i < values.length; i++) {

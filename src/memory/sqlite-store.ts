@@ -1,13 +1,14 @@
 // The embedded store: one SQLite file, one writer. Rows and packed posting lists are on disk; buckets of signatures are
 // derived from them at open. Acknowledged means durable: WAL with synchronous=FULL, one fsync per write.
 import { statSync } from 'node:fs';
+import { compactFile, foldPending } from './_compaction.ts';
 import { Dictionary } from './_dictionary.ts';
 import { dumpLines } from './_dump.ts';
 import { EventRows, type RawEvent } from './_event-rows.ts';
 import { contentHash } from './_hash.ts';
 import { PostingTable } from './_posting-table.ts';
 import { bytesByTable, openFile, pragma, type SqliteFile } from './_schema.ts';
-import { packPending, packSegment, prefixOf, SEGMENT } from './_segments.ts';
+import { packPending, prefixOf, SEGMENT } from './_segments.ts';
 import { type PostingPart, rankSharing, sharedLists } from './_sharing.ts';
 import { toStoreError } from './_sqlite-errors.ts';
 import { bytesOfWords, SqliteIndex } from './_sqlite-index.ts';
@@ -263,28 +264,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Moves all pending events into one segment row and the posting table. */
   #fold(): void {
-    const { db, path } = this.#file;
-    const refs = [...this.#index.pending.keys()].sort((a, b) => a - b);
-    const first = refs[0]!;
-    const entries = Array.from({ length: refs[refs.length - 1]! - first + 1 }, (_, i) =>
-      this.#index.pending.get(first + i),
-    );
     try {
-      db.exec('BEGIN IMMEDIATE');
-      this.#sql('INSERT INTO segment VALUES (?, ?)').run([first, packSegment(entries)]);
-      for (const [key, list] of this.#index.tailKeys()) this.#postings.append(key, list);
-      this.#sql('DELETE FROM pending').run([]);
-      db.exec('COMMIT');
+      foldPending(this.#file.db, this.#index, this.#postings);
     } catch (error) {
-      if (db.inTransaction) db.exec('ROLLBACK');
-      this.#postings.reload();
       // The events are durable in their pending rows; folding is tried again after the next write.
-      if (toStoreError(error, path).code !== 'store_full') throw toStoreError(error, path);
-      return;
+      const fault = toStoreError(error, this.#file.path);
+      if (fault.code !== 'store_full') throw fault;
     }
-    this.#index.clearPending();
   }
 
   async find(ids: readonly Id[]): Promise<(Row | undefined)[]> {
@@ -401,6 +388,12 @@ export class SqliteStore implements Store {
       this.#rows.readAll();
       return [...this.#rows.quarantined].sort((a, b) => a - b);
     });
+  }
+
+  async compact(): Promise<void> {
+    this.#expectOpen();
+    this.#guard(() => compactFile(this.#file.db));
+    this.#scrub();
   }
 
   async stats(): Promise<StoreStats> {

@@ -143,6 +143,8 @@ export interface Store extends AsyncDisposable {
   dump(): AsyncIterable<string>;
   /** Names the references of rows that fail their checksum; throws `store_corrupt` when the file itself is damaged. */
   verify(): Promise<readonly number[]>;
+  /** Gives back the room of what was erased; answers stay the same. */
+  compact(): Promise<void>;
   stats(): Promise<StoreStats>;
   close(): Promise<void>;
 }
