@@ -10,7 +10,7 @@ import { Rng } from './rng.ts';
 import { sizeOf } from './shape.ts';
 
 const rng = new Rng(4);
-const executor = createOrtExecutor({ threads: 1, spin: false });
+const executor = createOrtExecutor({ threads: 1 });
 afterAll(async () => (await executor).dispose());
 
 function random(shape: readonly number[]): HostTensor {
