@@ -4,6 +4,7 @@ import { Rng } from 'cairn/tensor';
 import type { LabOptions, LabReport } from '../report.ts';
 import { boards } from './boards.ts';
 import { crosstalk } from './crosstalk.ts';
+import { dictionary } from './dictionary.ts';
 import { discovering } from './discovering.ts';
 import { resemblance } from './resemblance.ts';
 import type { Part } from './scenes.ts';
@@ -20,6 +21,7 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['solving for all objects at once', () => solving(rng.fork('solving'), seed, full ? 60 : 20)],
     ['similarity and counts', () => resemblance(rng.fork('similarity'), seed, full ? 60 : 20)],
     ['finding the objects of an unknown structure', () => discovering(rng.fork('discover'), seed, full ? 10 : 2)],
+    ['learning unknown matrices', () => dictionary(rng.fork('dictionary'), seed)],
     ['boards under erasure', () => boards(rng.fork('boards'), seed, full ? 150 : 32, options.out)],
   ];
   const done: Part[] = [];

@@ -49,3 +49,11 @@ export { add, DEFAULT_STEP, emptySum, exportSum, type IntegerSketch, meanOf, sub
 export { similarity, type SimilarityOptions } from './similarity.ts';
 export { type ModuleStats, plainCoefficient, plainStats, type PlainStatsOptions, stats } from './statistics.ts';
 export { discover, type Discovered, type Discovery, type DiscoverOptions } from './discover.ts';
+export {
+  blockColumn,
+  type BlockFamily,
+  learnDictionary,
+  type LearnedColumn,
+  type LearnedMatrix,
+  type LearnOptions,
+} from './block-dictionary.ts';
