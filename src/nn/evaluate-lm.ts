@@ -11,8 +11,8 @@ export interface LmEvaluator extends AsyncDisposable {
    * @param limit largest number of windows, spread evenly; default: all
    */
   loss(tokens: Int32Array, limit?: number): Promise<number>;
-  /** Runs of the program that `loss` needs. */
-  runs(count: number): number;
+  /** Windows that a text of `count` tokens takes. */
+  windows(count: number): number;
   dispose(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export async function createLmEvaluator(
   });
   const program: Program = await executor.compile(def, { state });
   const self: LmEvaluator = {
-    runs: (count) => Math.ceil(evaluationWindows(count, context).length / batch),
+    windows: (count) => evaluationWindows(count, context).length,
     async loss(tokens, limit = Infinity) {
       if (tokens.length < 2)
         throw new CairnError('empty_text', `Expected at least 2 tokens to score, got ${tokens.length}.`);

@@ -188,3 +188,22 @@ test('a text that is too short is named', async () => {
     /Expected a text of more than/,
   );
 });
+
+test('minutes bound everything: the time for measuring is set aside', async () => {
+  let now = 0;
+  const clock = (): number => (now += 0.05);
+  await using ort = await createOrtExecutor({ threads: 1 });
+  const report = await trainLm({
+    text,
+    seed: 7,
+    minutes: 0.2,
+    dir: join(folder, 'minutes'),
+    model: settings,
+    recipe: { batch: 4 },
+    executor: ort,
+    clock,
+  });
+  expect(report.seconds).toBeLessThanOrEqual(12);
+  expect(report.steps).toBeGreaterThan(20);
+  expect(report.validShare).toBe(1);
+});

@@ -8,7 +8,7 @@ import { byteTokenizer, charTokenizer, randomWindows, type Tokenizer } from '../
 import { createOrtExecutor, crossEntropy, type Executor, ModelState, Rng } from '../tensor/index.ts';
 import { parameterCount } from './classifier.ts';
 import type { LmConfig } from './config.ts';
-import { createLmEvaluator } from './evaluate-lm.ts';
+import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
 import { lmProgram, saveLm } from './lm.ts';
 import { defineTrainStep } from './train-step.ts';
 import { train, type TrainOptions, type TrainProgress, type TrainResult } from './trainer.ts';
@@ -55,6 +55,8 @@ export interface LmReport {
   readonly trainLoss: number;
   /** Loss on the last tenth of the text, nats per token (per character with character tokens). */
   readonly validLoss: number;
+  /** Share of the held-out text that was measured: 1, or less when `minutes` leaves no time for all of it. */
+  readonly validShare: number;
   readonly tokensPerSecond: number;
   readonly parameters: number;
   /** Wall time of everything. */
@@ -106,16 +108,8 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
     state.ensure(step, new Rng(options.seed).fork('weights'));
     await using program = await executor.compile(step, { state });
     await using evaluator = await createLmEvaluator(config, state, executor);
-    const measureTime = await timeOf(clock, () =>
-      evaluator.loss(tail.subarray(0, 40 * config.max_position_embeddings)),
-    );
-    const reserve =
-      (measureTime * 1.3 * evaluator.runs(tail.length)) / evaluator.runs(40 * config.max_position_embeddings) + 2;
-    const length: TrainOptions['length'] =
-      options.minutes === undefined
-        ? { steps: options.steps ?? 1000 }
-        : { seconds: Math.max(1, options.minutes * 60 - (clock() - began) - reserve) };
-    const result = await runTraining(run, program, length, (limit) => evaluator.loss(tail, limit));
+    const plan = await planTime(run, evaluator, tail, clock() - began);
+    const result = await runTraining(run, program, plan.length, (limit) => evaluator.loss(tail, limit));
     if (result.reason === 'aborted') {
       throw new CairnError(
         'aborted',
@@ -125,11 +119,12 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
         },
       );
     }
-    const validLoss = await evaluator.loss(tail);
+    const validLoss = await evaluator.loss(tail, plan.windows);
     const report: LmReport = {
       steps: result.position.step,
       trainLoss: result.position.smoothedLoss ?? Number.NaN,
       validLoss,
+      validShare: Math.min(1, plan.windows / evaluator.windows(tail.length)),
       tokensPerSecond: (result.position.step * recipe.batch * config.max_position_embeddings) / result.position.seconds,
       parameters: parameterCount(lmProgram(config, { batch: 1, length: 1 })),
       seconds: clock() - began,
@@ -242,13 +237,14 @@ async function write(run: Run, tokenizer: Tokenizer, report: LmReport): Promise<
 }
 
 function card(report: LmReport, config: LmConfig, seed: number, command: string): string {
+  const part = report.validShare < 1 ? `, measured on ${Math.round(100 * report.validShare)} % of it` : '';
   return `# Language model
 
 | | |
 |---|---|
 | parameters | ${report.parameters.toLocaleString('en')} (f32) |
 | layers x width, context | ${config.num_hidden_layers} x ${config.hidden_size}, ${config.max_position_embeddings} tokens |
-| loss on the last tenth of the text | ${report.validLoss.toFixed(4)} nats per token |
+| loss on the last tenth of the text | ${report.validLoss.toFixed(4)} nats per token${part} |
 | training loss, running mean | ${report.trainLoss.toFixed(4)} nats per token |
 | training | ${report.steps.toLocaleString('en')} steps, ${Math.round(report.seconds)} s, seed ${seed} |
 
@@ -258,9 +254,25 @@ Make it again: \`${command}\` on the same text.
 `;
 }
 
-async function timeOf(clock: () => number, work: () => Promise<unknown>): Promise<number> {
-  await work();
+/** Divides the minutes: measuring gets what it needs but at most a fifth, training the rest. */
+async function planTime(
+  run: Run,
+  evaluator: LmEvaluator,
+  tail: Int32Array,
+  spent: number,
+): Promise<{ length: TrainOptions['length']; windows: number }> {
+  const { options, clock } = run;
+  if (options.minutes === undefined) return { length: { steps: options.steps ?? 1000 }, windows: Infinity };
   const began = clock();
-  await work();
-  return clock() - began;
+  await evaluator.loss(tail, 16);
+  const warm = clock();
+  await evaluator.loss(tail, 16);
+  const perWindow = (1.3 * (clock() - warm)) / 16;
+  const left = options.minutes * 60 - spent - (clock() - began);
+  const wanted = evaluator.windows(tail.length);
+  const windows = Math.max(16, Math.min(wanted, Math.floor((0.2 * left) / perWindow)));
+  return {
+    length: { seconds: Math.max(1, left - windows * perWindow - 2) },
+    windows: windows >= wanted ? Infinity : windows,
+  };
 }
