@@ -14,6 +14,7 @@ export {
 } from './deferral.ts';
 export { bestSingle, zeroRouter, nearestNeighbours, nearestRows } from './baselines.ts';
 export { betaInterval, betaQuantile, betaOfMoments, incompleteBeta, logGamma } from './beta.ts';
+export { fitIsotonic, probabilityOf, type Isotonic } from './isotonic.ts';
 export { embedAll, pooledInk, type Encoder } from './encoder.ts';
 export { runCascade, fitThresholds, type CascadeResult } from './cascade.ts';
 export { PathRouter, type Decision, type FitOptions, type RouterState } from './router.ts';

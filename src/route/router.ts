@@ -5,6 +5,7 @@ import { CairnError } from '../errors.ts';
 import type { Rng } from '../tensor/index.ts';
 import { betaInterval, betaOfMoments } from './beta.ts';
 import { fitThresholds, runCascade } from './cascade.ts';
+import { fitIsotonic, probabilityOf } from './isotonic.ts';
 import { fitKMeans, KMeans } from './kmeans.ts';
 import { shrink } from './psi.ts';
 import { chooseLambda, ranking } from './rule.ts';
@@ -149,12 +150,15 @@ export class PathRouter {
     const ladder = byCost.slice(0, byCost.indexOf(best) + 1);
     const n0 = options.n0 ?? 10;
     const scale = Math.max(...meanCost);
+    // Errors are rare: what was counted would flatter whatever happened to be lucky. Probabilities do not.
+    const smooth = table.confidence ? { ...table, error: expectedErrors(table) } : table;
+    const allowed = columnMeans(smooth.error, models)[best]! + maxLoss;
     let chosen: { state: RouterState; cost: number; error: number } | undefined;
     for (const share of table.confidence ? [0, 0.25, 0.5, 0.75, 1] : [1]) {
       const thresholds = table.confidence
-        ? fitThresholds(table, ladder, meanError[best]! + share * maxLoss)
+        ? fitThresholds(smooth, ladder, allowed - (1 - share) * maxLoss)
         : new Float64Array(models).fill(2);
-      const sums = gather(table, paths, thresholds, clusters, map.k);
+      const sums = gather(smooth, paths, thresholds, clusters, map.k);
       const base = {
         version: 1,
         encoder: options.encoder,
@@ -168,18 +172,16 @@ export class PathRouter {
         scale,
         ...sums,
       } as const;
-      const point = chooseLambda((lambda) => evaluate(base, lambda, map.k), meanError[best]! + maxLoss);
+      const point = chooseLambda((lambda) => evaluate(base, lambda, map.k), allowed);
       const fitted = {
         count: table.count,
         error: point.error,
         cost: point.cost,
-        bestError: meanError[best]!,
+        bestError: allowed - maxLoss,
         bestCost: meanCost[best]!,
       };
-      const better =
-        !chosen ||
-        (point.error <= meanError[best]! + maxLoss &&
-          (point.cost < chosen.cost || chosen.error > meanError[best]! + maxLoss));
+      const fits = point.error <= allowed;
+      const better = !chosen || (fits && (point.cost < chosen.cost || chosen.error > allowed));
       if (better) chosen = { state: { ...base, lambda: point.lambda, fitted }, cost: point.cost, error: point.error };
     }
     return new PathRouter(chosen!.state);
@@ -327,6 +329,23 @@ function subsequences(byCost: readonly number[], cascades: boolean): number[][] 
   const all: number[][] = [];
   for (let mask = 1; mask < 1 << byCost.length; mask++) all.push(byCost.filter((_, i) => (mask >> i) & 1));
   return all.sort((a, b) => a.length - b.length);
+}
+
+/** [n, M] probability of a wrong answer, from each model's confidence. */
+function expectedErrors(table: EvaluationTable): Float64Array {
+  const models = table.models.length;
+  const out = new Float64Array(table.error.length);
+  for (let m = 0; m < models; m++) {
+    const column = (data: Float64Array): Float64Array =>
+      Float64Array.from({ length: table.count }, (_, j) => data[j * models + m]!);
+    const confidence = column(table.confidence!);
+    const map = fitIsotonic(
+      confidence,
+      column(table.error).map((e) => 1 - e),
+    );
+    for (let j = 0; j < table.count; j++) out[j * models + m] = 1 - probabilityOf(map, confidence[j]!);
+  }
+  return out;
 }
 
 type Sums = Pick<RouterState, 'errorSum' | 'costSum' | 'mass' | 'errorTotal' | 'costTotal' | 'total'>;

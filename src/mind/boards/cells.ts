@@ -39,9 +39,9 @@ export interface BoardReading {
   readonly probabilities: Float32Array;
 }
 
-/** Blank or one of 1..9, as ten ones-or-zeros. About two thirds of a puzzle's cells are blank. */
+/** Blank or one of 1..9, as ten ones-or-zeros. More than half of a puzzle's cells are blank. */
 export const DIGIT_GROUPS: readonly OneHotGroup[] = [
-  { start: 0, size: CLASSES, prior: [0.6, ...Array.from({ length: 9 }, () => 0.4 / 9)] },
+  { start: 0, size: CLASSES, prior: [0.56, ...Array.from({ length: 9 }, () => 0.44 / 9)] },
 ];
 
 /** [10] one-hot. */

@@ -32,3 +32,12 @@ export {
 export { digitReader, inkReader, type DigitClassifier } from './read-digit.ts';
 export { boardReader } from './read-board.ts';
 export { exactSolver, gridChecker, propagationSolver, type GridVerdict } from './solve-grid.ts';
+export { calibrateReaders, loadReaders, openBoards, type OpenBoardsOptions } from './open.ts';
+export { cutPicture } from './cut.ts';
+export {
+  measureBoards,
+  measureRouting,
+  type BoardMeasurement,
+  type MeasureBoardsOptions,
+  type RoutingMeasurement,
+} from './measure.ts';

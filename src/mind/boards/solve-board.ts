@@ -88,8 +88,14 @@ async function settle(work: Work, picture: BoardPicture, largest: string, delta:
     return { reply: undefined, posterior: 0, reason };
   }
   let found = repairReading(work.probabilities, { delta });
-  if (found.status === 'withheld' && (await escalate(work, picture, largest, found.suspects))) {
-    found = repairReading(work.probabilities, { delta });
+  // First the cells under suspicion, then, if that does not settle it, all others.
+  for (const cells of [
+    (): readonly number[] => (found.status === 'withheld' ? found.suspects : []),
+    (): number[] => [...work.digits.keys()],
+  ]) {
+    if (found.status === 'withheld' && (await escalate(work, picture, largest, cells()))) {
+      found = repairReading(work.probabilities, { delta });
+    }
   }
   const { posterior } = found;
   if (found.status === 'withheld') return { reply: undefined, posterior, reason: tellWhy(found) };
@@ -118,14 +124,19 @@ function tellWhy(found: RepairWithheld): string {
   return 'the proof of the solution would be longer than allowed';
 }
 
-/** Asks the largest reader for the suspects it has not seen; true when it saw any. */
+/** Share of the earlier reading in the pooled one: two readers seldom make the same mistake, and one alone is too sure. */
+const EARLIER = 0.25;
+
+/** Asks the largest reader for the cells it has not seen and pools both readings; true when it saw any. */
 async function escalate(
   work: Work,
   picture: BoardPicture,
   largest: string,
   suspects: readonly number[],
 ): Promise<boolean> {
-  const cells = suspects.filter((cell) => work.digits[cell] !== 0 && work.cells[cell]!.module !== largest);
+  const cells = suspects.filter(
+    (cell) => work.digits[cell] !== 0 && work.cells[cell]!.module !== largest && !work.escalated.includes(cell),
+  );
   if (cells.length === 0) return false;
   const inputs = cellsOf(picture);
   const asked = cells.map((cell) => inputs[cell]!);
@@ -134,10 +145,15 @@ async function escalate(
     if (!reply.output) return;
     const cell = cells[i]!;
     work.escalated.push(cell);
-    work.digits[cell] = reply.output.digit;
-    work.probabilities.set(reply.output.probabilities, cell * CLASSES);
+    let digit = 1;
+    for (let d = 1; d < CLASSES; d++) {
+      const i = cell * CLASSES + d;
+      work.probabilities[i] = EARLIER * work.probabilities[i]! + (1 - EARLIER) * reply.output.probabilities[d]!;
+      if (work.probabilities[i]! > work.probabilities[cell * CLASSES + digit]!) digit = d;
+    }
+    work.digits[cell] = digit;
   });
-  return work.escalated.length > 0;
+  return true;
 }
 
 function applyRepair(work: Work, board: Uint8Array): void {
