@@ -2,7 +2,7 @@
 // were read stay in a bounded cache.
 import type Database from 'libsql';
 import type { PostingPart } from './_sharing.ts';
-import { decodePostings, encodePostings } from './postings.ts';
+import { decodePostings, encodePostings, postingsContain } from './postings.ts';
 
 /** Events per posting row. */
 export const GROUP = 16_384;
@@ -79,10 +79,9 @@ export class PostingTable {
     const keys: number[] = [];
     for (const row of this.#group.all([group])) {
       const [key, ords] = row as [number, Uint8Array];
-      const list = decodePostings(ords, GROUP);
-      const rest = list.filter((v) => v !== local);
-      if (rest.length === list.length) continue;
+      if (!postingsContain(ords, local)) continue;
       keys.push(key);
+      const rest = decodePostings(ords, GROUP).filter((v) => v !== local);
       if (rest.length === 0) this.#drop.run([group, key]);
       else this.#put.run([group, key, encodePostings(rest, GROUP)]);
     }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodePostings, encodePostings, readVarint, writeVarint } from './postings.ts';
+import { decodePostings, encodePostings, postingsContain, readVarint, writeVarint } from './postings.ts';
 
 const SPAN = 2048;
 const lists = fc.oneof(
@@ -17,7 +17,11 @@ describe('posting lists', () => {
     fc.assert(
       fc.property(lists, (list) => {
         const sorted = [...list].sort((a, b) => a - b);
-        expect(Array.from(decodePostings(encodePostings(sorted, SPAN), SPAN))).toEqual(sorted);
+        const packed = encodePostings(sorted, SPAN);
+        expect(Array.from(decodePostings(packed, SPAN))).toEqual(sorted);
+        for (const v of [0, 1, 7, 8, 400, SPAN - 1, ...sorted.slice(0, 3)]) {
+          expect(postingsContain(packed, v)).toBe(sorted.includes(v));
+        }
       }),
       { numRuns: 500, seed: 1 },
     );

@@ -82,6 +82,24 @@ export function decodePostings(bytes: Uint8Array, span: number): Uint32Array {
   }
 }
 
+/** Whether a packed list holds a value, without unpacking it. */
+export function postingsContain(bytes: Uint8Array, value: number): boolean {
+  if (bytes[0] === BITMAP) return ((bytes[1 + (value >>> 3)] ?? 0) & (1 << (value & 7))) !== 0;
+  if (bytes[0] === GAPS) return gapsContain(bytes, 1, value);
+  const [last, start] = readVarint(bytes, 1);
+  return value <= last && !gapsContain(bytes, start, value);
+}
+
+function gapsContain(bytes: Uint8Array, start: number, value: number): boolean {
+  let at = -1;
+  for (let offset = start; offset < bytes.length && at < value;) {
+    const [gap, next] = readVarint(bytes, offset);
+    at += gap + 1;
+    offset = next;
+  }
+  return at === value;
+}
+
 function damaged(): CairnError {
   return new CairnError('bad_posting', 'Expected a packed posting list, got other bytes.', {
     hint: 'Run `cairn doctor` to check the file; restore it from a copy if the check fails.',
