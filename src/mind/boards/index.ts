@@ -32,7 +32,7 @@ export {
 export { digitReader, inkReader, type DigitClassifier } from './read-digit.ts';
 export { boardReader } from './read-board.ts';
 export { exactSolver, gridChecker, propagationSolver, type GridVerdict } from './solve-grid.ts';
-export { calibrateReaders, loadReaders, openBoards, type OpenBoardsOptions } from './open.ts';
+export { calibrateReaders, fitReadDigitRouter, loadReaders, openBoards, type OpenBoardsOptions } from './open.ts';
 export { cutPicture } from './cut.ts';
 export {
   measureBoards,

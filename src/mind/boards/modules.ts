@@ -14,7 +14,7 @@ export interface SizedReader {
 
 /**
  * @param readers smallest first; the last one is the most accurate
- * @param options.delta largest accepted probability that a proved board is not what is written; default 5e-4
+ * @param options.delta largest accepted probability that a proved board is not what is written; default 1e-3
  */
 export function addBoardModules(
   mind: Mind,

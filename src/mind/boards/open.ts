@@ -2,7 +2,7 @@
 // place of this folder that reads model files and loads a network runtime.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CairnError } from '../../errors.ts';
@@ -26,7 +26,7 @@ export interface OpenBoardsOptions extends MindOptions {
   readonly readers?: readonly SizedReader[];
   /** A router for these readers; default: the one of the folder, else one fitted here. False: cheapest first. */
   readonly router?: PathRouter | false;
-  /** Largest accepted probability that a proved board is not what was written. Default 5e-4. */
+  /** Largest accepted probability that a proved board is not what was written. Default 1e-3. */
   readonly delta?: number;
   /** Teach the router from proved boards. Default true. */
   readonly learn?: boolean;
@@ -167,4 +167,26 @@ async function trainingSeed(models: string): Promise<number> {
 function lazily<T>(make: () => T): () => T {
   let made: T | undefined;
   return () => (made ??= make());
+}
+
+/**
+ * Fits the router of the readers in a folder and writes `read-digit-router/router.json` beside them, so that a first start
+ * need not fit it. The same models and seed give the same file.
+ */
+export async function fitReadDigitRouter(
+  options: { readonly models?: string; readonly seed?: string | number; readonly executor?: Executor } = {},
+): Promise<RouterState['fitted']> {
+  const models = options.models ?? defaultModels();
+  const executor = options.executor ?? (await createOrtExecutor());
+  try {
+    await using mind = await Mind.open({ dataDir: ':memory:', seed: options.seed ?? 7 });
+    addBoardModules(mind, await loadReaders(models, executor));
+    const { router } = await calibrateReaders(mind, models);
+    const folder = join(models, 'read-digit-router');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'router.json'), `${JSON.stringify(router.toState())}\n`);
+    return router.fitted;
+  } finally {
+    if (!options.executor) await executor.dispose();
+  }
 }

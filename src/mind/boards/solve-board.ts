@@ -28,7 +28,7 @@ export interface BoardAnswer {
 export interface SolveBoardOptions {
   /** Id of the most accurate reader, and its cost per cell. */
   readonly largest: { readonly id: string; readonly flop: number };
-  /** Largest accepted probability that a board answered as proved was not the one that was written. Default 5e-4. */
+  /** Largest accepted probability that a board answered as proved was not the one that was written. Default 1e-3. */
   readonly delta?: number;
 }
 
@@ -43,7 +43,7 @@ interface Work {
 }
 
 export function boardSolver(options: SolveBoardOptions): Module<BoardPicture, BoardAnswer> {
-  const delta = options.delta ?? 5e-4;
+  const delta = options.delta ?? 1e-3;
   return {
     id: 'solve-board/read-and-prove',
     task: 'solve-board',
