@@ -1,7 +1,7 @@
 // The cases that every Store must pass, free of any test framework: run each on fresh stores of your kind. They compare a
 // store with the in-memory one, operation by operation.
 import assert from 'node:assert/strict';
-import { Rng } from '../tensor/rng.ts';
+import { Rng } from '../tensor/index.ts';
 import { CairnError } from '../errors.ts';
 import { InMemoryStore } from './in-memory-store.ts';
 import { SIGNATURE_WORDS, type Signed } from './signature.ts';

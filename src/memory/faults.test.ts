@@ -17,7 +17,7 @@ import Database from 'libsql';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CairnError } from '../errors.ts';
 import { toBytes } from '../sketch/index.ts';
-import { Rng } from '../tensor/rng.ts';
+import { Rng } from '../tensor/index.ts';
 import { APPLICATION_ID, migrations, openFile, pragma } from './_schema.ts';
 import { Memory } from './memory.ts';
 import { board, oneHot, randomDigits } from './_testing/scenes.ts';

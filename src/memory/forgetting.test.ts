@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { encode, toBytes, unroll } from '../sketch/index.ts';
-import { Rng } from '../tensor/rng.ts';
+import { Rng } from '../tensor/index.ts';
 import { Memory } from './memory.ts';
 import { idFromText } from './store.ts';
 import { board, oneHot, randomDigits } from './_testing/scenes.ts';

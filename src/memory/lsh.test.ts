@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Rng } from '../tensor/rng.ts';
+import { Rng } from '../tensor/index.ts';
 import { candidateRate, type CentredQuery, LshIndex, probeKeys } from './lsh.ts';
 import { cosineOfHamming, hamming, Signer } from './signature.ts';
 

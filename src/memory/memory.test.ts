@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encode, fromBytes, toBytes, unroll } from '../sketch/index.ts';
-import { Rng } from '../tensor/rng.ts';
+import { Rng } from '../tensor/index.ts';
 import { InMemoryStore } from './in-memory-store.ts';
 import { LshIndex } from './lsh.ts';
 import { Memory } from './memory.ts';

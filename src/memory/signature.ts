@@ -2,7 +2,7 @@
 // of differing bits estimates the angle. Not an index: see lsh.ts. Source: random hyperplane hashing (Charikar 2002) with
 // the fast rounds of Ailon and Chazelle (2009) in place of Gaussian rows.
 import { CairnError } from '../errors.ts';
-import { Rng } from '../tensor/rng.ts';
+import { Rng } from '../tensor/index.ts';
 
 /** Bits in a signature; eight 32-bit words. */
 export const SIGNATURE_BITS = 256;

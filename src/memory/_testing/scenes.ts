@@ -1,6 +1,6 @@
 // Made-up events for the tests of this folder: boards of one-hot cells, and scenes of parts with real attributes.
 import type { Obj } from '../../sketch/index.ts';
-import type { Rng } from '../../tensor/rng.ts';
+import type { Rng } from '../../tensor/index.ts';
 
 /** A one-hot object. */
 export function oneHot(module: string, chosen: number, classes: number): Obj {

@@ -1,6 +1,6 @@
 // A process that remembers events until it is killed, and prints each id after it was acknowledged. Run by durability.test.ts.
 import { writeSync } from 'node:fs';
-import { Rng } from '../../tensor/rng.ts';
+import { Rng } from '../../tensor/index.ts';
 import { Memory } from '../memory.ts';
 import { board, randomDigits } from './scenes.ts';
 
