@@ -100,6 +100,7 @@ function enginesFor(
       command: process.execPath,
       args: [tfjs, folders.short, count, join(packageDir('@tensorflow/tfjs-backend-wasm'), 'dist')],
       maxRounds: c.name === 'big' ? 1 : 3,
+      startSeconds: 240,
     }),
   ];
 }
