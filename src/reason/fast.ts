@@ -62,20 +62,26 @@ function propagate(o: number, dirty: number): number {
       S[k] = a;
       S[k + 1] = b;
       S[k + 2] = c;
-      for (let band = 0; band < 3; band++) {
-        const x = S[k + band]!;
-        const fixed = ROW_SINGLE[x & 511]! | (ROW_SINGLE[(x >> 9) & 511]! << 9) | (ROW_SINGLE[x >> 18]! << 18);
-        const p = k + PLACED + band;
-        const fresh = fixed & ~S[p]!;
-        if (fresh === 0) continue;
-        S[p] = fixed;
-        for (let e = 0, j = o + band; e < 9; e++, j += 3) {
-          const word = S[j]!;
-          if (e !== d && word & fresh) {
-            S[j] = word & ~fresh;
-            dirty |= 1 << e;
-          }
-        }
+      const qa = ROW_SINGLE[a & 511]! | (ROW_SINGLE[(a >> 9) & 511]! << 9) | (ROW_SINGLE[a >> 18]! << 18);
+      const qb = ROW_SINGLE[b & 511]! | (ROW_SINGLE[(b >> 9) & 511]! << 9) | (ROW_SINGLE[b >> 18]! << 18);
+      const qc = ROW_SINGLE[c & 511]! | (ROW_SINGLE[(c >> 9) & 511]! << 9) | (ROW_SINGLE[c >> 18]! << 18);
+      const na = qa & ~S[k + PLACED]!;
+      const nb = qb & ~S[k + PLACED + 1]!;
+      const nc = qc & ~S[k + PLACED + 2]!;
+      if ((na | nb | nc) === 0) continue;
+      S[k + PLACED] = qa;
+      S[k + PLACED + 1] = qb;
+      S[k + PLACED + 2] = qc;
+      for (let e = 0, j = o; e < 9; e++, j += 3) {
+        if (e === d) continue;
+        const wa = S[j]!;
+        const wb = S[j + 1]!;
+        const wc = S[j + 2]!;
+        if (((wa & na) | (wb & nb) | (wc & nc)) === 0) continue;
+        S[j] = wa & ~na;
+        S[j + 1] = wb & ~nb;
+        S[j + 2] = wc & ~nc;
+        dirty |= 1 << e;
       }
     }
     let open = 0;
@@ -177,8 +183,8 @@ function search(o: number, dirty: number): void {
   }
 }
 
-/** Loads a board at level 0; false when a clue is no digit. */
-function load(puzzle: ArrayLike<number>): void {
+/** Loads a board at level 0, leaving out the clue of one cell. */
+function load(puzzle: ArrayLike<number>, without = -1): void {
   if (puzzle.length !== 81) {
     throw new CairnError('bad_board', `Expected 81 cells, got ${puzzle.length}.`, {
       hint: 'Use the reference solver for 4x4 and 6x6 boards.',
@@ -190,7 +196,7 @@ function load(puzzle: ArrayLike<number>): void {
     let given = 0;
     for (let bit = 0; bit < 27; bit++, cell++) {
       const value = puzzle[cell]!;
-      if (value === 0) continue;
+      if (value === 0 || cell === without) continue;
       if (!(value >= 1 && value <= 9)) {
         throw new CairnError('bad_board', `Expected digits 0 to 9, got ${value} at cell ${cell}.`);
       }
@@ -204,10 +210,10 @@ function load(puzzle: ArrayLike<number>): void {
 }
 
 /**
- * Counts the solutions of a 9x9 board up to `limit`.
+ * Counts the solutions of a 9x9 board up to `upTo`.
  * @param puzzle 81 cells, 0 = empty
  * @param solutions receives the solutions that were counted, when given
- * @returns the number of solutions, at most `limit`
+ * @returns the number of solutions, at most `upTo`
  * @throws CairnError `bad_board` for another number of cells or a value above 9
  *
  * @example
@@ -229,11 +235,7 @@ export function countFast(puzzle: ArrayLike<number>, upTo = 2, solutions?: Grid[
  * a generator asks before it drops a clue: one search for one solution instead of a count of two.
  */
 export function hasOther(puzzle: ArrayLike<number>, cell: number, value: number, solutions?: Grid[]): boolean {
-  const kept = puzzle[cell]!;
-  const board = puzzle as Uint8Array;
-  board[cell] = 0;
-  load(board);
-  board[cell] = kept;
+  load(puzzle, cell);
   S[3 * (value - 1) + Math.floor(cell / 27)]! &= ~(1 << (cell % 27));
   limit = 1;
   found = 0;

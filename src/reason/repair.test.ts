@@ -183,10 +183,10 @@ describe('safety, by simulation', () => {
     let answered = 0;
     let repaired = 0;
     let misread = 0;
-    const boards = 600;
+    const boards = 400;
     for (let i = 0; i < boards; i++) {
       const { puzzle } = generateSudoku({ rng, redundancy: 'single' });
-      const result = repairReading(simulateReading(puzzle, rng));
+      const result = repairReading(simulateReading(puzzle, rng), { maxWork: 20_000 });
       const wasWrong = formatGrid(result.read) !== formatGrid(puzzle);
       if (wasWrong) misread++;
       if (result.status !== 'answered') continue;
@@ -194,7 +194,7 @@ describe('safety, by simulation', () => {
       expect(formatGrid(result.board)).toBe(formatGrid(puzzle));
       if (wasWrong) repaired++;
     }
-    expect(misread).toBeGreaterThan(60);
+    expect(misread).toBeGreaterThan(40);
     expect(repaired / misread).toBeGreaterThan(0.75);
     expect(answered / boards).toBeGreaterThan(0.95);
   });

@@ -16,7 +16,7 @@ export interface RepairOptions {
   readonly delta?: number;
   /** Least probability of every digit of a cell that is not blank: how far the calibration is trusted. Default 1e-5. */
   readonly floor?: number;
-  /** Work bound: search nodes plus four for each solution, 2 to 3 microseconds each. Default 20 000. */
+  /** Work bound: search nodes plus four for each solution, 2 to 3 microseconds each. Default 60 000. */
   readonly maxWork?: number;
   /** Least relative weight of a set of deviating cells that is still looked at. Default 1e-9. */
   readonly minWeight?: number;
@@ -159,7 +159,7 @@ export function repairReading(
   probabilities: ArrayLike<number> | ArrayLike<ArrayLike<number>>,
   options: RepairOptions = {},
 ): RepairResult {
-  const { delta = 1e-3, floor = 1e-5, maxWork = 20_000, minWeight = 1e-9 } = options;
+  const { delta = 1e-3, floor = 1e-5, maxWork = 60_000, minWeight = 1e-9 } = options;
   const cells = readCells(probabilities, floor);
   const read = new Uint8Array(81);
   for (const { cell, top } of cells) read[cell] = top;
