@@ -123,6 +123,16 @@ export function keysOf(components: readonly Component[]): Float64Array {
   return Float64Array.from(keys).sort();
 }
 
+/**
+ * Which components become items of their own: parts from a small vocabulary, stored once for all events, and heavy parts. A
+ * part that is the event's only one is found by the event's own signature.
+ */
+export function isItem({ object, weight, alone }: Component): boolean {
+  if (alone) return false;
+  if (weight >= 1 / 32) return true;
+  return (object.inputs ?? []).length === 0 && object.attributes.every((v) => v === 0 || v === 1);
+}
+
 function isList(root: Obj | readonly Obj[]): root is readonly Obj[] {
   return Array.isArray(root);
 }

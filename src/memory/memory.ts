@@ -17,8 +17,9 @@ import { GroupCommit } from './_group-commit.ts';
 import { contentHash } from './_hash.ts';
 import { type Meta, packMeta, packProvenance, type Provenance } from './_record.ts';
 import { type Cue, type Hit, Recall } from './_recall.ts';
+import { settleSpec } from './_spec.ts';
 import { EventReader, moduleOf, type StoredEvent } from './_stored-event.ts';
-import { type Component, ComponentKeys, type ComponentOptions, keysOf } from './components.ts';
+import { type Component, ComponentKeys, type ComponentOptions, isItem, keysOf } from './components.ts';
 import type { LshOptions } from './lsh.ts';
 import { Signer } from './signature.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -398,43 +399,9 @@ export class Memory {
   }
 }
 
-/**
- * Which components become items of their own: parts from a small vocabulary, stored once for all events, and heavy parts. A
- * part that is the event's only one is found by the event's own signature.
- */
-function isItem({ object, weight, alone }: Component): boolean {
-  if (alone) return false;
-  if (weight >= 1 / 32) return true;
-  return (object.inputs ?? []).length === 0 && object.attributes.every((v) => v === 0 || v === 1);
-}
-
 function quarantined(ref: number): CairnError {
   return new CairnError('event_quarantined', `Expected an intact event, got a damaged row at ordinal ${ref}.`, {
     hint: 'The other events are readable. Remember it again from its source, or forget it.',
     details: { ordinal: ref },
   });
-}
-
-async function settleSpec(store: Store, options: MemoryOptions): Promise<SketchSpec> {
-  const asked: Partial<SketchSpec> = { ...options.spec, ...(options.seed === undefined ? {} : { seed: options.seed }) };
-  const bytes = await store.stat('spec');
-  if (bytes !== undefined) {
-    const found = JSON.parse(new TextDecoder().decode(bytes)) as SketchSpec;
-    for (const name of ['dim', 'seed', 'family', 'store', 'signatures'] as const) {
-      if (asked[name] === undefined || asked[name] === found[name]) continue;
-      const shown = name === 'seed' ? 'another' : `${String(asked[name])}, made with ${String(found[name])}`;
-      throw new CairnError('memory_spec', `Expected the ${name} that this memory was made with, got ${shown}.`, {
-        hint: 'Leave the specification out to use the stored one, or choose another directory with --data.',
-      });
-    }
-    return found;
-  }
-  if (asked.seed === undefined) {
-    throw new CairnError('memory_seed', 'Expected a seed for a new memory, got none.', {
-      hint: 'Pass a seed, such as a random UUID; it is stored with the memory.',
-    });
-  }
-  const spec: SketchSpec = { dim: 1024, family: 'hd3', store: 'i8', signatures: false, ...asked, seed: asked.seed };
-  await store.write([{ kind: 'stat', name: 'spec', bytes: new TextEncoder().encode(JSON.stringify(spec)) }]);
-  return spec;
 }
