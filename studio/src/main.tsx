@@ -3,6 +3,7 @@ import './styles/tokens.css';
 import './styles/frame.css';
 import './styles/board.css';
 import './styles/panels.css';
+import './styles/details.css';
 import { effect } from '@preact/signals';
 import { render, type JSX } from 'preact';
 import { Ask } from './ask.tsx';
