@@ -1,4 +1,4 @@
-// Compact bytes: varints, texts, 16-bit fractions. The reader checks every length, so that damaged bytes give an error and
+// Compact bytes: varints, texts, numbers on a scale of halvings. The reader checks every length, so that damaged bytes give an error and
 // never a crash or a large allocation.
 import { CairnError } from '../errors.ts';
 
@@ -26,10 +26,18 @@ export class ByteWriter {
     return this.u8(rest);
   }
 
-  /** A fraction 0..1 in 16 bits; `undefined` and fractions are told apart. */
-  fraction(value: number | undefined): this {
-    const code = value === undefined ? 0 : 1 + Math.round(Math.min(1, Math.max(0, value)) * 65534);
-    return this.u8(code & 255).u8(code >> 8);
+  /** A number 0..1 in one byte, to 3 % over 24 halvings below 1; 0 and `undefined` are told apart. */
+  scaled(value: number | undefined): this {
+    if (value === undefined) return this.u8(0);
+    if (!(value > 0)) return this.u8(1);
+    return this.u8(2 + Math.min(252, Math.max(0, Math.round(-10.5 * Math.log2(value)))));
+  }
+
+  /** Any number in two bytes, to 0.4 %: the upper half of its f32. */
+  half(value: number | undefined): this {
+    const [bits] = new Uint32Array(Float32Array.of(value ?? NaN).buffer);
+    const upper = Math.min(0xffff, (bits! + (value === undefined ? 0 : 0x8000)) >>> 16);
+    return this.u8(upper & 255).u8(upper >>> 8);
   }
 
   text(value: string): this {
@@ -84,9 +92,16 @@ export class ByteReader {
     throw damaged(`a number below ${limit}`, `${value}`);
   }
 
-  fraction(): number | undefined {
-    const code = this.u8() + 256 * this.u8();
-    return code === 0 ? undefined : (code - 1) / 65534;
+  scaled(): number | undefined {
+    const code = this.u8();
+    if (code === 0) return undefined;
+    return code === 1 ? 0 : 2 ** (-(code - 2) / 10.5);
+  }
+
+  half(): number | undefined {
+    const upper = this.u8() + 256 * this.u8();
+    const [value] = new Float32Array(Uint32Array.of(upper << 16).buffer);
+    return Number.isNaN(value) ? undefined : value;
   }
 
   text(): string {

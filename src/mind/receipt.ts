@@ -34,6 +34,10 @@ export interface Receipt {
 const BY = ['router', 'cheapest', 'only', 'pinned'] as const;
 const OUTCOMES = ['answered', 'abstained', 'unsure', 'unproved', 'failed', 'over-budget'] as const;
 const VERSION = 1;
+/** Words that most receipts have; part of the format. */
+const DICTIONARY = Buffer.from(
+  'solve-board/read-and-provesolve-grid/exactsolve-grid/propagationread-board/cellsread-digit/largeread-digit/mediumread-digit/smallread-digit/ink',
+);
 /** A receipt never unpacks to more than this. */
 const MAX_BYTES = 1 << 20;
 const MAX_CALLS = 65_536;
@@ -50,7 +54,7 @@ export function encodeReceipt(root: TraceNode, payload: Uint8Array): Uint8Array 
   for (const node of order) body.varint(texts.index(node.task));
   for (const node of order) body.varint(node.module === undefined ? 0 : 1 + texts.index(node.module));
   for (const node of order) body.varint(routes.index(node.route));
-  for (const node of order) body.fraction(node.confidence);
+  for (const node of order) body.scaled(doubt(node.confidence));
   for (const node of order) body.u8(node.amended ? 1 : 0);
   for (const node of order) body.varint(node.usage.flop);
   for (const node of order) body.varint(node.usage.ms * 100);
@@ -58,7 +62,7 @@ export function encodeReceipt(root: TraceNode, payload: Uint8Array): Uint8Array 
   const attempts = order.flatMap((node) => node.attempts);
   for (const a of attempts) body.varint(texts.index(a.module));
   for (const a of attempts) body.u8(OUTCOMES.indexOf(a.outcome));
-  for (const a of attempts) body.fraction(a.outcome === 'answered' ? undefined : a.confidence);
+  for (const a of attempts) body.scaled(a.outcome === 'answered' ? undefined : doubt(a.confidence));
   for (const a of attempts) body.varint(a.usage.flop);
   order.forEach((node, i) => {
     const lost = node.attempts.flatMap((a) => a.calls ?? []);
@@ -83,7 +87,7 @@ export function encodeReceipt(root: TraceNode, payload: Uint8Array): Uint8Array 
     body.toBytes(),
     new ByteWriter().blob(payload).toBytes(),
   ]);
-  return Buffer.concat([Uint8Array.of(VERSION), deflateRawSync(whole, { level: 9 })]);
+  return Buffer.concat([Uint8Array.of(VERSION), deflateRawSync(whole, { level: 9, dictionary: DICTIONARY })]);
 }
 
 /** @throws CairnError `bad_receipt` for anything `encodeReceipt` did not write */
@@ -91,7 +95,7 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
   if (bytes[0] !== VERSION) throw fault(`version ${VERSION}`, `${bytes[0] ?? 'no bytes'}`);
   let plain: Uint8Array;
   try {
-    plain = inflateRawSync(bytes.subarray(1), { maxOutputLength: MAX_BYTES });
+    plain = inflateRawSync(bytes.subarray(1), { maxOutputLength: MAX_BYTES, dictionary: DICTIONARY });
   } catch (cause) {
     throw new CairnError('bad_receipt', 'Expected a packed receipt, got bytes that do not unpack.', {
       cause,
@@ -113,7 +117,7 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
     return index === 0 ? undefined : texts[index - 1]!;
   });
   const route = column(() => routes[reader.below(routes.length)]!);
-  const confidence = column(() => reader.fraction());
+  const confidence = column(() => doubt(reader.scaled()));
   const amended = column(() => reader.u8() === 1);
   const flop = column(() => reader.varint());
   const ms = column(() => reader.varint() / 100);
@@ -123,7 +127,7 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
   const each = <T>(read: () => T): T[] => Array.from({ length: total }, read);
   const triedModule = each(text);
   const outcome = each(() => OUTCOMES[reader.u8()] ?? 'failed');
-  const sure = each(() => reader.fraction());
+  const sure = each(() => doubt(reader.scaled()));
   const triedFlop = each(() => reader.varint());
   const calls: { -readonly [K in keyof ReceiptCall]: ReceiptCall[K] }[] = [];
   let at = 0;
@@ -181,6 +185,11 @@ export function receiptUsage(root: ReceiptCall): Usage {
   return { flop, ms };
 }
 
+/** 1 - x: what is near 1 is kept as finely as what is near 0. */
+function doubt(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : 1 - value;
+}
+
 class Table<T> {
   readonly items: T[] = [];
   readonly #index = new Map<string, number>();
@@ -219,11 +228,11 @@ function writeRoutes(out: ByteWriter, routes: readonly RouteNote[], texts: Table
   for (const r of routes) {
     out.u8(BY.indexOf(r.by)).varint(texts.index(r.chosen)).varint(r.path.length);
     for (const id of r.path) out.varint(texts.index(id));
-    out.varint(r.cluster === undefined ? 0 : r.cluster + 1).fraction(r.expectedError);
-    out.fraction(r.interval?.[0]).fraction(r.interval?.[1]);
-    out.varint(r.expectedCost === undefined ? 0 : 1 + r.expectedCost);
+    out.varint(r.cluster === undefined ? 0 : r.cluster + 1).scaled(r.expectedError);
+    out.scaled(r.interval?.[0]).scaled(r.interval?.[1]);
+    out.half(r.expectedCost);
     out.varint(r.runnerUp ? 1 + texts.index(r.runnerUp.module) : 0);
-    if (r.runnerUp) out.fraction(r.runnerUp.expectedError).varint(r.runnerUp.expectedCost);
+    if (r.runnerUp) out.scaled(r.runnerUp.expectedError).half(r.runnerUp.expectedCost);
   }
 }
 
@@ -234,15 +243,15 @@ function readRoutes(reader: ByteReader, texts: readonly string[]): RouteNote[] {
     const chosen = text();
     const path = Array.from({ length: reader.below(MAX_CALLS) }, text);
     const cluster = reader.varint();
-    const expectedError = reader.fraction();
-    const low = reader.fraction();
-    const high = reader.fraction();
-    const cost = reader.varint();
+    const expectedError = reader.scaled();
+    const low = reader.scaled();
+    const high = reader.scaled();
+    const expectedCost = reader.half();
     const runner = reader.below(texts.length + 1);
     const runnerUp =
       runner === 0
         ? undefined
-        : { module: texts[runner - 1]!, expectedError: reader.fraction() ?? 0, expectedCost: reader.varint() };
+        : { module: texts[runner - 1]!, expectedError: reader.scaled() ?? 0, expectedCost: reader.half() ?? 0 };
     return {
       by,
       chosen,
@@ -250,7 +259,7 @@ function readRoutes(reader: ByteReader, texts: readonly string[]): RouteNote[] {
       ...(cluster === 0 ? {} : { cluster: cluster - 1 }),
       ...(expectedError === undefined ? {} : { expectedError }),
       ...(low === undefined || high === undefined ? {} : { interval: [low, high] as const }),
-      ...(cost === 0 ? {} : { expectedCost: cost - 1 }),
+      ...(expectedCost === undefined ? {} : { expectedCost }),
       ...(runnerUp ? { runnerUp } : {}),
     };
   });

@@ -1,7 +1,7 @@
 // Boards that write themselves: a puzzle of our generator in which every clue is a picture from MNIST's test images, never
 // a training image. A pure function of seed and index, so that a board's handwriting never has to be stored.
 import type { Digits } from '../../data/index.ts';
-import { generateSudoku } from '../../reason/index.ts';
+import { generateSudoku, gradeSudoku } from '../../reason/index.ts';
 import { Rng } from '../../tensor/index.ts';
 import type { Provenance } from '../module.ts';
 import { CELLS, PIXELS, type BoardPicture } from './cells.ts';
@@ -25,9 +25,13 @@ export function imagesByDigit(test: Digits): ImagesByDigit {
   return lists;
 }
 
+/** Every so many boards one is hard. */
+const HARD_EVERY = 32;
+
 /**
  * The board with this number of the stream with this seed. Every clue of it can be left out and the solution stays the only
- * one, so that one misread clue always contradicts the others.
+ * one, so that one misread clue always contradicts the others. Such boards are easy; one in 32 is a minimal puzzle that needs
+ * more than single candidates, and there a doubtful clue can often not be settled.
  */
 export function generateBoard(
   seed: string | number,
@@ -36,7 +40,10 @@ export function generateBoard(
   byDigit: ImagesByDigit = imagesByDigit(test),
 ): GeneratedBoard {
   const rng = new Rng(`${seed}`).fork('boards').fork(index);
-  const { puzzle, solution } = generateSudoku({ rng: rng.fork('puzzle'), redundancy: 'single' });
+  const { puzzle, solution } =
+    index % HARD_EVERY === HARD_EVERY - 1
+      ? hardPuzzle(rng.fork('hard'))
+      : generateSudoku({ rng: rng.fork('puzzle'), redundancy: 'single' });
   const pick = rng.fork('images');
   const images = new Int32Array(CELLS).fill(-1);
   const cells = new Float32Array(CELLS * PIXELS);
@@ -48,6 +55,14 @@ export function generateBoard(
     for (let i = 0; i < PIXELS; i++) cells[cell * PIXELS + i] = test.images[image * PIXELS + i]! / 255;
   }
   return { index, puzzle, solution, images, picture: { cells } };
+}
+
+/** A minimal puzzle that single candidates do not solve: more than half of all minimal puzzles. */
+function hardPuzzle(rng: Rng): { puzzle: Uint8Array; solution: Uint8Array } {
+  for (let attempt = 0; ; attempt++) {
+    const made = generateSudoku({ rng: rng.fork(attempt) });
+    if (gradeSudoku(made.puzzle) !== 'singles') return made;
+  }
 }
 
 /** Where a generated board comes from; enough to make it again. */
