@@ -95,8 +95,9 @@ export class OrtExecutor implements Executor, AsyncDisposable {
           intra_op: spin > 0 ? { allow_spinning: '1', spin_duration_us: String(spin) } : { allow_spinning: '0' },
           force_spinning_stop: '1',
         },
-        // It would undo the explicit transposes of long reductions (see ops/matmul.ts).
-        optimization: { disable_specified_optimizers: 'MatmulTransposeFusion' },
+        // The first would undo the explicit transposes of long reductions (see ops/matmul.ts). The second makes a Gemm
+        // that first writes its bias to every row on one thread: a separate Add is faster.
+        optimization: { disable_specified_optimizers: 'MatmulTransposeFusion;MatMulAddFusion' },
       },
     };
     this.#cache = new ProgramCache({
