@@ -1,7 +1,7 @@
 // The event and sketch rows of the SQLite store: read with their checksums, written, and overwritten in place.
 import type Database from 'libsql';
 import type { Dictionary } from './_dictionary.ts';
-import { crc32 } from './_hash.ts';
+import { crc32 } from '../tensor/index.ts';
 import { isSealed, seal } from './_segments.ts';
 import type { Row, StoredRow } from './store.ts';
 

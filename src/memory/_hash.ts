@@ -55,16 +55,3 @@ export function contentHash(parts: readonly Uint8Array[], bytes = 16): Uint8Arra
   }
   return new Uint8Array(hash.digest()).slice(0, bytes);
 }
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c >>> 0;
-});
-
-/** CRC-32 (IEEE 802.3), continued from `start`. */
-export function crc32(bytes: Uint8Array, start = 0): number {
-  let c = ~start;
-  for (let i = 0; i < bytes.length; i++) c = crcTable[(c ^ bytes[i]!) & 0xff]! ^ (c >>> 8);
-  return ~c >>> 0;
-}

@@ -1,7 +1,7 @@
 // Byte forms of what indexing needs per event: a pending row (signature, keys) until enough have come together, then one
 // segment row of 40 bytes per event. Both end in a CRC-32.
 import { CairnError } from '../errors.ts';
-import { crc32 } from './_hash.ts';
+import { crc32 } from '../tensor/index.ts';
 import { SIGNATURE_WORDS } from './signature.ts';
 
 /** Events that are folded into one segment row; 400 of them fill one page. */

@@ -123,13 +123,3 @@ function damaged(expected: string, got: string): CairnError {
     hint: 'The stored receipt is damaged; the rest of the event can still be read.',
   });
 }
-
-/** CRC-32 (IEEE) of bytes. */
-export function crc32(bytes: ArrayLike<number>): number {
-  let crc = ~0;
-  for (let i = 0; i < bytes.length; i++) {
-    crc ^= bytes[i]!;
-    for (let k = 0; k < 8; k++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1));
-  }
-  return ~crc >>> 0;
-}

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import { CairnError } from '../errors.ts';
-import { ByteReader, ByteWriter, crc32 } from './_bytes.ts';
+import { crc32 } from '../tensor/index.ts';
+import { ByteReader, ByteWriter } from './_bytes.ts';
 import { Node } from './_trace.ts';
 import { decodeReceipt, encodeReceipt, receiptUsage } from './receipt.ts';
 

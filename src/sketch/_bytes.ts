@@ -1,18 +1,5 @@
-// Reading and writing of small binary records: varints, checks of length, CRC-32 and a 64-bit name of a byte string.
+// Reading and writing of small binary records: varints, checks of length and a 64-bit name of a byte string.
 import { CairnError } from '../errors.ts';
-
-const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
-
-/** CRC-32 (IEEE) of bytes[from, to), continued from `previous`. */
-export function crc32(bytes: Uint8Array, from = 0, to = bytes.length, previous = 0): number {
-  let c = ~previous >>> 0;
-  for (let i = from; i < to; i++) c = CRC[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
-  return ~c >>> 0;
-}
 
 function murmur(bytes: Uint8Array, seed: number): number {
   let h = seed | 0;

@@ -1,6 +1,7 @@
 // Binary form of a structure: tables of module names, weights and group lists, then objects in post-order, then a CRC.
 import { CairnError } from '../errors.ts';
-import { ByteReader, ByteWriter, crc32 } from './_bytes.ts';
+import { crc32 } from '../tensor/index.ts';
+import { ByteReader, ByteWriter } from './_bytes.ts';
 import type { OneHotGroup, StructureEdge, StructureObject } from './types.ts';
 
 const MAGIC = 0x52545343; // "CSTR"

@@ -2,7 +2,8 @@
 // does not already know) unless the structure is to be discovered later. Rounding is half away from zero.
 import { CairnError } from '../errors.ts';
 import { Rng } from '../tensor/index.ts';
-import { ByteReader, ByteWriter, crc32, hash64 } from './_bytes.ts';
+import { crc32 } from '../tensor/index.ts';
+import { ByteReader, ByteWriter, hash64 } from './_bytes.ts';
 import type { Encoded } from './sketcher.ts';
 import { type SketchSpec, type SketchDim } from './types.ts';
 
@@ -187,7 +188,7 @@ export function toBytes(stored: StoredSketch): Uint8Array {
   w.f32(stored.step);
   w.f32(stored.noise);
   const payload = packCodes(stored);
-  w.u32(crc32(payload, 0, payload.length, crc32(w.finish())));
+  w.u32(crc32(payload, crc32(w.finish())));
   w.raw(payload);
   return w.finish();
 }
@@ -227,7 +228,7 @@ export function fromBytes(bytes: Uint8Array, spec: SketchSpec): StoredSketch {
   const noise = r.f32();
   const crc = r.u32();
   if (kept > dim || kept % 2 !== 0 || r.left !== (kept * bits) / 8) r.fail(`${kept} numbers of ${bits} bits`);
-  if (crc !== crc32(bytes, HEADER, bytes.length, crc32(bytes, 0, HEADER - 4))) r.fail('a matching checksum');
+  if (crc !== crc32(bytes.subarray(HEADER), crc32(bytes.subarray(0, HEADER - 4)))) r.fail('a matching checksum');
   if (!(step >= 0 && step < Infinity && noise >= 0 && noise < Infinity)) r.fail('a finite step');
   if (dim !== spec.dim || specName !== specHash(spec)) {
     throw new CairnError('sketch_spec', `Expected a sketch of the store ${specHash(spec)}, got one of ${specName}.`, {

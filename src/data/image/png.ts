@@ -3,6 +3,7 @@
 import { inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { CairnError } from '../../errors.ts';
+import { crc32 } from '../../tensor/index.ts';
 import { grayFromRgba, type GrayImage } from './gray.ts';
 
 export interface ReadPngOptions {
@@ -29,18 +30,6 @@ function formatName(bytes: Uint8Array): string {
   if (text.startsWith('II*\0') || text.startsWith('MM\0*')) return 'a TIFF file';
   if (/^\s*<(svg|\?xml)/.test(text)) return 'an SVG file';
   return `bytes that start with ${[...bytes.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ')}`;
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c >>> 0;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (const byte of bytes) c = CRC_TABLE[(c ^ byte) & 255]! ^ (c >>> 8);
-  return (c ^ 0xffffffff) >>> 0;
 }
 
 interface Header {

@@ -1,7 +1,8 @@
 // What `solve-board` wants stored beside the sketch, in about a hundred bytes: how the board ended, the search tree of its
 // proof, runner-up digits, repairs, and a checksum of the digits. The digits themselves are in the sketch alone.
 import { CairnError } from '../../errors.ts';
-import { ByteReader, ByteWriter, crc32 } from '../_bytes.ts';
+import { crc32 } from '../../tensor/index.ts';
+import { ByteReader, ByteWriter } from '../_bytes.ts';
 import { CELLS, CLASSES } from './cells.ts';
 
 export interface BoardPayload {
