@@ -139,6 +139,8 @@ describe.skipIf(!haveBrowser('studio'))('studio', () => {
     await page.locator('.cell.by-medium').first().click();
     const inspector = page.locator('.inspector');
     await inspector.getByText('answered').first().waitFor();
+    // The reason is asked for on its own and may come later than the cell.
+    await inspector.getByText('The router started with').waitFor();
     const text = await inspector.innerText();
     expect(text).toMatch(/read by\s+medium/);
     expect(text).toMatch(/\d %/);
