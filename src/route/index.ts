@@ -13,7 +13,7 @@ export {
   type DeferralCurve,
 } from './deferral.ts';
 export { bestSingle, zeroRouter, nearestNeighbours, nearestRows } from './baselines.ts';
-export { betaInterval, betaQuantile, betaOfMoments, incompleteBeta, logGamma } from './beta.ts';
+export { betaInterval, betaQuantile, betaOfMoments, incompleteBeta, logGamma } from '../tensor/index.ts';
 export { fitIsotonic, probabilityOf, type Isotonic } from './isotonic.ts';
 export { embedAll, pooledInk, type Encoder } from './encoder.ts';
 export { runCascade, fitThresholds, type CascadeResult } from './cascade.ts';

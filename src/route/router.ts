@@ -2,8 +2,7 @@
 // confidence cascade; Psi holds every path's error and cost per cluster of cheap input features, so that the choice of the
 // first module and the rule for moving on are one decision. A path of one module is plain UniRoute.
 import { CairnError } from '../errors.ts';
-import type { Rng } from '../tensor/index.ts';
-import { betaInterval, betaOfMoments } from './beta.ts';
+import { betaInterval, betaOfMoments, type Rng } from '../tensor/index.ts';
 import { fitThresholds, runCascade } from './cascade.ts';
 import { fitIsotonic, probabilityOf } from './isotonic.ts';
 import { fitKMeans, KMeans } from './kmeans.ts';

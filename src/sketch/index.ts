@@ -48,6 +48,7 @@ export {
 export { add, DEFAULT_STEP, emptySum, exportSum, type IntegerSketch, meanOf, subtract, toInteger } from './integer.ts';
 export { similarity, type SimilarityOptions } from './similarity.ts';
 export { type ModuleStats, plainCoefficient, plainStats, type PlainStatsOptions, stats } from './statistics.ts';
+export { ByteReader, ByteWriter } from './_bytes.ts';
 export { discover, type Discovered, type Discovery, type DiscoverOptions } from './discover.ts';
 export {
   blockColumn,

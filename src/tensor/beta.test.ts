@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Rng } from '../tensor/index.ts';
+import { Rng } from './rng.ts';
 import { betaInterval, betaOfMoments, betaQuantile, incompleteBeta, logGamma } from './beta.ts';
 
 describe('beta distribution', () => {
