@@ -58,3 +58,12 @@ export {
   type LearnedMatrix,
   type LearnOptions,
 } from './block-dictionary.ts';
+export {
+  learnRecursive,
+  type LearnedParent,
+  type ParentMap,
+  parentMap,
+  type RecursiveDictionary,
+  seenThrough,
+} from './recursive-dictionary.ts';
+export { type MatchedObjects, type SubmoduleSimilarity, submoduleSimilarity } from './submodule-similarity.ts';

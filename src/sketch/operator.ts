@@ -103,10 +103,10 @@ export function applyAdjoint(maps: Maps, structure: Structure, y: Float64Array, 
     const offset = structure.offsets[i]!;
     if (o.signature) {
       const c = Float64Array.from(g);
-      maps.rotateBack(maps.map('signature', o.module), c);
+      maps.rotateBack(maps.map('signature', o.module), c, SIGNATURE_BITS);
       for (let j = 0; j < SIGNATURE_BITS; j++) out[offset + o.size + j] = scale * c[j]!;
     }
-    maps.rotateBack(maps.map('attribute', o.module), g);
+    maps.rotateBack(maps.map('attribute', o.module), g, o.size);
     for (let j = 0; j < o.size; j++) out[offset + j] = scale * g[j]!;
     gradients[i] = undefined;
   }

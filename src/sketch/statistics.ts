@@ -44,9 +44,9 @@ export function plainStats(
   let power = 0;
   for (const v of full) power += v * v;
   const marker = Float64Array.from(full);
-  sketcher.maps.rotateBack(sketcher.maps.map('marker', module), marker);
+  sketcher.maps.rotateBack(sketcher.maps.map('marker', module), marker, 1);
   const count = (ratio * marker[0]!) / c;
-  sketcher.maps.rotateBack(sketcher.maps.map('attribute', module), full);
+  sketcher.maps.rotateBack(sketcher.maps.map('attribute', module), full, options.size);
   const mean = Float64Array.from({ length: options.size }, (_, j) => (ratio * full[j]!) / c / count);
   return { count, mean, err: Math.sqrt(ratio * power) / (c * Math.sqrt(kept)) };
 }

@@ -11,8 +11,11 @@ export interface SketchSpec {
   readonly dim: SketchDim;
   /** Names the random maps; keep it secret when attributes may be chosen by an adversary. */
   readonly seed: string;
-  /** `hd3`: three rounds of random signs and a Walsh-Hadamard transform. */
-  readonly family: 'hd3';
+  /**
+   * `hd3`: three rounds of random signs and a Walsh-Hadamard transform, orthogonal. `block`: the maps of attributes,
+   * markers and signatures are block-random matrices with columns of norm 1; needs dim >= 512.
+   */
+  readonly family: 'hd3' | 'block';
   /** How many bits a stored number takes. */
   readonly store: 'f32' | 'i8' | 'i4';
   /** Whether objects carry a 32-bit signature (a pointer into the store). */
@@ -77,9 +80,14 @@ export function checkSpec(spec: SketchSpec): SketchSpec {
       hint: 'Use 1024.',
     });
   }
-  if (spec.family !== 'hd3') {
-    throw new CairnError('sketch_family', `Expected family 'hd3', got '${String(spec.family)}'.`, {
+  if (spec.family !== 'hd3' && spec.family !== 'block') {
+    throw new CairnError('sketch_family', `Expected family 'hd3' or 'block', got '${String(spec.family)}'.`, {
       hint: "Use family: 'hd3'.",
+    });
+  }
+  if (spec.family === 'block' && dim < 512) {
+    throw new CairnError('sketch_dim', `Expected a dim of at least 512 for the block family, got ${dim}.`, {
+      hint: "Use 512 or more, or family: 'hd3'.",
     });
   }
   if (spec.store !== 'f32' && spec.store !== 'i8' && spec.store !== 'i4') {

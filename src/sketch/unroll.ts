@@ -225,7 +225,7 @@ function decodePlain(
   let power = 0;
   for (const v of full) power += v * v;
   const back = Float64Array.from(full);
-  sketcher.maps.rotateBack(sketcher.maps.map('attribute', module), back);
+  sketcher.maps.rotateBack(sketcher.maps.map('attribute', module), back, size);
   const attributes = Float32Array.from({ length: size }, (_, j) => (ratio * back[j]!) / c);
   return { attributes, err: Math.sqrt(ratio * power) / (c * Math.sqrt(kept)) };
 }
