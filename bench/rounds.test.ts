@@ -58,6 +58,21 @@ describe('interleaved rounds', () => {
     await absent.stop();
   });
 
+  it.skipIf(process.platform === 'win32')('holds an engine still while it is not its turn', async () => {
+    // Counts on and on; each round tells how far it has come since the last, and how long that seemed to take.
+    const code = `let n = 0, at = 0;
+      setInterval(() => n++, 1);
+      process.stdout.write('{"version":"1"}\\n');
+      process.stdin.on('data', () => { process.stdout.write(JSON.stringify({ units: n - at, ms: 1 }) + '\\n'); at = n; });`;
+    const engine = processEngine({ name: 'restless', command: process.execPath, args: ['-e', code] });
+    await engine.start(quiet.signal);
+    await engine.round(1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { units } = await engine.round(1);
+    expect(units).toBeLessThan(100);
+    await engine.stop();
+  });
+
   it('knows medians', () => {
     expect([median([3, 1, 2]), median([4, 1]), median([])]).toEqual([2, 2.5, null]);
     expect(spreadOf([])).toBeUndefined();

@@ -1,5 +1,6 @@
 // Interleaved rounds: engines A, B, C are measured in turn, only one at a time, and ratios are taken per round, so that
-// a machine that slows down for a while slows everybody. Engines live in processes of their own.
+// a machine that slows down for a while slows everybody. Engines live in processes of their own, which are held still
+// while it is another one's turn: threads that wait actively, or work that a step left behind, would slow the next engine.
 import { spawn } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { createInterface } from 'node:readline';
@@ -164,11 +165,16 @@ export function processEngine(options: ProcessEngineOptions): Engine {
     ...(options.maxRounds === undefined ? {} : { maxRounds: options.maxRounds }),
     async start(signal) {
       child = launch(options, signal);
-      return (await child.next((options.startSeconds ?? 120) * 1000)) as EngineInfo;
+      const info = (await child.next((options.startSeconds ?? 120) * 1000)) as EngineInfo;
+      child.hold();
+      return info;
     },
     async round(seconds) {
+      child!.go();
       child!.send({ seconds });
-      return (await child!.next(600_000)) as RoundResult;
+      const result = (await child!.next(600_000)) as RoundResult;
+      child!.hold();
+      return result;
     },
     async stop() {
       await child?.stop();
@@ -205,10 +211,15 @@ function launch(options: ProcessEngineOptions, signal: AbortSignal) {
       clearTimeout(timer);
     }
   };
+  const go = (): boolean => (process.platform === 'win32' ? false : child.kill('SIGCONT'));
   return {
     next,
     send: (message: object) => child.stdin.write(`${JSON.stringify(message)}\n`),
+    /** Stops every thread of the process where the system can. */
+    hold: () => (process.platform === 'win32' ? false : child.kill('SIGSTOP')),
+    go,
     async stop() {
+      go();
       child.stdin.end();
       const kill = setTimeout(() => child.kill('SIGKILL'), 2000);
       await ended;
