@@ -1,18 +1,11 @@
 // The main job measured as a whole, on boards and images that nothing was fitted on: what is proved and what is withheld,
 // what reading costs beside the largest reader alone, what a sketch takes and gives back. The peer is that reader, not a package.
 import { measureBoards, measureRouting } from 'cairn/mind';
-import type { BenchReport, BenchRow } from '../report.ts';
-
-export interface BoardsBenchOptions {
-  readonly quick: boolean;
-  readonly seed: number;
-  readonly log: (line: string) => void;
-  readonly signal: AbortSignal;
-}
+import type { BenchOptions, BenchReport, BenchRow } from '../report.ts';
 
 /** Runs 1,000 boards (100 when quick) and the 10,000 test images through the product's own path. */
-export async function run(options: BoardsBenchOptions): Promise<BenchReport> {
-  const { seed, signal, log } = options;
+export async function run(options: BenchOptions): Promise<BenchReport> {
+  const { seed = 7, signal, log } = options;
   const count = options.quick ? 100 : 1000;
   log(`Reading MNIST's test images with every reader and through the router`);
   const routing = await measureRouting(options.quick ? { seed, count: 2000 } : { seed });

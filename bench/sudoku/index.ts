@@ -15,17 +15,8 @@ import {
 } from 'cairn/reason';
 import { CairnError } from 'cairn/errors';
 import { Rng } from 'cairn/tensor';
-import type { BenchReport, BenchRow } from '../report.ts';
+import type { BenchOptions, BenchReport, BenchRow } from '../report.ts';
 import { isLoaded, median, spreadOf } from '../rounds.ts';
-
-export interface SudokuBenchOptions {
-  readonly quick?: boolean;
-  readonly seed?: number;
-  /** Folder of optional data; `sudoku17.txt` or `puzzles/sudoku17.txt` there is a list of 17-clue puzzles. */
-  readonly data?: string;
-  readonly log: (line: string) => void;
-  readonly signal: AbortSignal;
-}
 
 /** A task handles puzzle number `i`; it throws when its answer is wrong. */
 interface Task {
@@ -107,7 +98,7 @@ async function benchSolvers(
   puzzles: readonly Grid[],
   rounds: number,
   seconds: number,
-  options: SudokuBenchOptions,
+  options: BenchOptions,
 ): Promise<BenchRow[]> {
   const tasks: Task[] = [
     { name: 'fast', each: (i) => demand(countFast(puzzles[i]!, 2) === 1, 'the fast solver') },
@@ -125,7 +116,7 @@ async function benchSolvers(
 }
 
 /** Measures on one core; about a minute, `quick` a few seconds. */
-export async function run(options: SudokuBenchOptions): Promise<BenchReport> {
+export async function run(options: BenchOptions): Promise<BenchReport> {
   const { quick = false, seed = 7, data, log, signal } = options;
   const loaded = isLoaded();
   if (loaded) log('the machine is busy: these figures are not for quoting');

@@ -6,22 +6,15 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BenchReport, BenchRow } from '../report.ts';
+import type { BenchOptions, BenchReport, BenchRow } from '../report.ts';
 import { type Engine, isLoaded, type Measured, processEngine, runRounds, toRows } from '../rounds.ts';
 import { cases, type GptCase, WARMUP, writeWorkload } from './workload.ts';
-
-export interface TrainStepOptions {
-  readonly quick?: boolean;
-  readonly seed?: number;
-  readonly log: (line: string) => void;
-  readonly signal: AbortSignal;
-}
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
 /** Measures all engines on both cases. About five minutes; `quick` takes one round of one case. */
-export async function run(options: TrainStepOptions): Promise<BenchReport> {
+export async function run(options: BenchOptions): Promise<BenchReport> {
   const { quick = false, seed = 7, log, signal } = options;
   const threads = Math.min(2, availableParallelism());
   const loaded = isLoaded();

@@ -1,7 +1,7 @@
 // Sudoku boards under erasure: 81 one-hot cells in one sketch, read from fewer and fewer of its numbers.
 import { encode, expectedGroups, type Obj, quantise, toBytes, truncate, unroll } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import { type Cell, writeLinePlot } from '../report.ts';
+import type { Cell, LabOptions } from '../report.ts';
 import { mean, type Part, specOf, unitAttributes } from './scenes.ts';
 
 /** A valid Sudoku grid with some cells left blank, as it is read: 0 is a blank. */
@@ -34,7 +34,7 @@ function boardEvent(rng: Rng, cells: readonly number[]): Obj {
 }
 
 /** Boards from all, half, a quarter and less of their numbers: cells right, cells predicted right, and who admits guessing. */
-export function boards(rng: Rng, seed: number, count: number, out: string | undefined): Part {
+export function boards(rng: Rng, seed: number, count: number, plot: LabOptions['plot']): Part {
   const spec = specOf(1024, seed);
   const stops = [1024, 512, 256, 192, 160, 128, 96, 64, 32];
   const events = Array.from({ length: count }, (_, k) => {
@@ -79,6 +79,15 @@ export function boards(rng: Rng, seed: number, count: number, out: string | unde
   const farthest = Math.max(
     ...[192, 160, 128, 96, 64, 32].map((k) => Math.abs(shares.get(k)!.right - shares.get(k)!.foreseen)),
   );
+  plot('boards-under-erasure', {
+    title: 'Cells of a board that come back',
+    x: { label: 'numbers kept of 1,024 (8 bits each)' },
+    y: { label: 'share right' },
+    curves: [
+      { name: 'measured (± 2 standard errors)', points: measured, bars },
+      { name: 'predicted before any data', points: predicted, dashed: true },
+    ],
+  });
   return {
     claims: [
       {
@@ -149,14 +158,5 @@ export function boards(rng: Rng, seed: number, count: number, out: string | unde
         rows,
       },
     ],
-    plots: writeLinePlot(out, 'boards-under-erasure', {
-      title: 'Cells of a board that come back',
-      x: 'numbers kept of 1,024 (8 bits each)',
-      y: 'share right',
-      curves: [
-        { name: 'measured (± 2 standard errors)', points: measured, bars },
-        { name: 'predicted before any data', points: predicted, dashed: true },
-      ],
-    }),
   };
 }

@@ -22,7 +22,7 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['similarity and counts', () => resemblance(rng.fork('similarity'), seed, full ? 60 : 20)],
     ['finding the objects of an unknown structure', () => discovering(rng.fork('discover'), seed, full ? 10 : 2)],
     ['learning unknown matrices', () => dictionary(rng.fork('dictionary'), seed)],
-    ['boards under erasure', () => boards(rng.fork('boards'), seed, full ? 150 : 32, options.out)],
+    ['boards under erasure', () => boards(rng.fork('boards'), seed, full ? 150 : 32, options.plot)],
   ];
   const done: Part[] = [];
   for (const [name, part] of parts) {
@@ -39,6 +39,5 @@ export async function run(options: LabOptions): Promise<LabReport> {
     seconds: (performance.now() - start) / 1000,
     claims: done.flatMap((p) => p.claims),
     tables: done.flatMap((p) => p.tables),
-    plots: done.flatMap((p) => p.plots ?? []),
   };
 }

@@ -16,7 +16,6 @@ export const UNBALANCED = { balance: false } as const;
 export interface Part {
   readonly claims: readonly Claim[];
   readonly tables: readonly Table[];
-  readonly plots?: readonly string[];
 }
 
 export function specOf(dim: SketchSpec['dim'], seed: string | number): SketchSpec {

@@ -4,49 +4,6 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CairnError } from '../errors.ts';
 import { nearest } from './command.ts';
-import type { Cell } from './table.ts';
-
-export interface Table {
-  readonly title: string;
-  readonly columns: readonly string[];
-  readonly rows: readonly (readonly Cell[])[];
-}
-
-export interface Claim {
-  readonly id: string;
-  readonly says: string;
-  readonly kind: 'identity' | 'measured' | 'bound';
-  readonly value: number | string | boolean | null;
-  readonly baseline?: number | string | null;
-  readonly target: string;
-  readonly holds: boolean;
-}
-
-export interface LabReport {
-  readonly slug: string;
-  readonly paper: { readonly title: string; readonly arxiv: string };
-  readonly seed: number;
-  readonly scale: 'ci' | 'full';
-  readonly seconds: number;
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-  readonly plots: readonly string[];
-}
-
-export interface BenchRow {
-  readonly case: string;
-  readonly ours: number | null;
-  readonly peer: number | null;
-  readonly peerName: string;
-  readonly ratio: number | null;
-  readonly unit: string;
-}
-
-export interface BenchReport {
-  readonly name: string;
-  readonly protocol: string | Readonly<Record<string, unknown>>;
-  readonly rows: readonly BenchRow[];
-}
 
 /** Names of what `dir` offers: `x.ts` with or without a test beside it, or `x/index.ts`. */
 export function listExtensions(dir: string): string[] {

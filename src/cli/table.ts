@@ -1,6 +1,5 @@
 // Plain text tables for a terminal. Not a layout engine: columns are as wide as their longest cell.
-
-export type Cell = string | number | boolean | null | undefined;
+import type { Cell } from './report.ts';
 
 /** Four significant digits for people; integers as they are. */
 export function formatCell(cell: Cell): string {

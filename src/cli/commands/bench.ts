@@ -1,16 +1,9 @@
 // `cairn bench [name]`: measures Cairn against real peers in interleaved runs on this machine.
 import { join } from 'node:path';
 import type { Command } from '../command.ts';
-import { listExtensions, loadRun, type BenchReport } from '../extensions.ts';
+import { listExtensions, loadRun } from '../extensions.ts';
+import type { BenchOptions, BenchReport } from '../report.ts';
 import { formatTable } from '../table.ts';
-
-interface BenchOptions {
-  readonly quick: boolean;
-  readonly seed: number;
-  readonly data?: string;
-  readonly log: (line: string) => void;
-  readonly signal: AbortSignal;
-}
 
 export const bench: Command = {
   name: 'bench',
@@ -47,12 +40,9 @@ export const bench: Command = {
 
 function toText(report: BenchReport): string {
   const { protocol } = report;
-  const said =
-    typeof protocol === 'string'
-      ? [protocol]
-      : Object.entries(protocol)
-          .filter(([, value]) => typeof value !== 'object')
-          .map(([key, value]) => `  ${key}: ${String(value)}`);
+  const said = Object.entries(protocol)
+    .filter(([, value]) => typeof value !== 'object')
+    .map(([key, value]) => `  ${key}: ${String(value)}`);
   return [
     report.name,
     ...said,

@@ -1,18 +1,13 @@
 // `cairn lab [slug]`: runs one paper's experiment and says which of its claims hold here, with this seed.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import type { Command } from '../command.ts';
-import { listExtensions, loadRun, type LabReport } from '../extensions.ts';
+import { listExtensions, loadRun } from '../extensions.ts';
+import { figureToSvg } from '../figure-svg.ts';
+import { figureToText } from '../figure-text.ts';
+import type { Figure, LabOptions, LabReport } from '../report.ts';
 import { formatCell, formatTable } from '../table.ts';
-
-interface LabOptions {
-  readonly seed: number;
-  readonly scale: 'ci' | 'full';
-  readonly data?: string;
-  readonly out: string;
-  readonly log: (line: string) => void;
-  readonly signal: AbortSignal;
-}
 
 export const lab: Command = {
   name: 'lab',
@@ -47,20 +42,38 @@ export const lab: Command = {
     if (!Number.isSafeInteger(seed)) throw new CairnError('usage', `Expected an integer for --seed, got ${seed}.`);
     const run = await loadRun<LabOptions, LabReport>(dir, 'lab', slug);
     const data = args.text('data');
+    const figures = new Map<string, Figure>();
     const report = await run({
       seed,
       scale,
       ...(data === undefined ? {} : { data }),
-      out: args.text('out') ?? join(io.dataDir, 'lab', slug),
+      plot: (name, figure) => void figures.set(name, figure),
       log: (line) => io.progress(line),
       signal: io.signal,
     });
+    const plots = await draw(figures, args.text('out') ?? join(io.dataDir, 'lab', slug));
     const holds = report.claims.length > 0 && report.claims.every((claim) => claim.holds);
-    return { value: report, text: toText(report), exitCode: holds ? 0 : 1 };
+    return {
+      value: { ...report, plots },
+      text: toText(report, [...figures.values()], plots),
+      exitCode: holds ? 0 : 1,
+    };
   },
 };
 
-function toText(report: LabReport): string {
+/** Writes every figure into `out`; returns the paths. */
+async function draw(figures: ReadonlyMap<string, Figure>, out: string): Promise<string[]> {
+  if (figures.size > 0) mkdirSync(out, { recursive: true });
+  const paths: string[] = [];
+  for (const [name, figure] of figures) {
+    const path = join(out, `${name}.svg`);
+    writeFileSync(path, await figureToSvg(figure));
+    paths.push(path);
+  }
+  return paths;
+}
+
+function toText(report: LabReport, figures: readonly Figure[], plots: readonly string[]): string {
   const held = report.claims.filter((claim) => claim.holds).length;
   return [
     `${report.paper.title} (arXiv ${report.paper.arxiv}), seed ${report.seed}, scale ${report.scale}, ${formatCell(report.seconds)} s`,
@@ -71,7 +84,8 @@ function toText(report: LabReport): string {
     ),
     ...report.claims.map((c) => `  ${c.id}: ${c.says}`),
     ...report.tables.flatMap((t) => ['', t.title, formatTable(t.columns, t.rows)]),
-    ...(report.plots.length ? ['', ...report.plots.map((p) => `plot: ${p}`)] : []),
+    ...figures.flatMap((figure) => ['', figureToText(figure)]),
+    ...(plots.length ? ['', ...plots.map((p) => `plot: ${p}`)] : []),
     '',
     `${held} of ${report.claims.length} claims hold.`,
   ].join('\n');
