@@ -32,6 +32,7 @@ export {
   type Tombstone,
   type Written,
 } from './store.ts';
+export { PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
 export { candidateRate, type CentredQuery, LshIndex, type LshOptions, type Near, probeKeys } from './lsh.ts';
 export { cosineOfHamming, hamming, SIGNATURE_BITS, type Signed, Signer } from './signature.ts';
