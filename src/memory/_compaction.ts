@@ -5,9 +5,13 @@ import { packSketch, unpackSketch } from './_event-rows.ts';
 import type { PostingTable } from './_posting-table.ts';
 import { packSegment } from './_segments.ts';
 import type { SqliteIndex } from './_sqlite-index.ts';
+import type { TermIndex } from './_term-index.ts';
 
-/** Moves all pending events into one segment row and into the posting table. Nothing has changed when it throws. */
-export function foldPending(db: Database.Database, index: SqliteIndex, postings: PostingTable): void {
+/** Moves all pending events into one segment row and into the posting tables. Nothing has changed when it throws. */
+export function foldPending(
+  db: Database.Database,
+  { index, postings, terms }: { index: SqliteIndex; postings: PostingTable; terms: TermIndex },
+): void {
   const refs = [...index.pending.keys()].sort((a, b) => a - b);
   const first = refs[0]!;
   const places = refs[refs.length - 1]! - first + 1;
@@ -17,13 +21,16 @@ export function foldPending(db: Database.Database, index: SqliteIndex, postings:
     db.prepare('INSERT INTO segment VALUES (?, ?)').run([first, packSegment(entries)]);
     for (const [key, list] of index.tailKeys()) postings.append(key, list);
     db.exec('DELETE FROM pending');
+    terms.fold();
     db.exec('COMMIT');
   } catch (error) {
     if (db.inTransaction) db.exec('ROLLBACK');
     postings.reload();
+    terms.reload();
     throw error;
   }
   index.clearPending();
+  terms.clearPending();
 }
 
 /**

@@ -84,8 +84,33 @@ export class Dictionary {
     return row === undefined ? undefined : new Uint8Array(row[0]);
   }
 
-  /** One user less of each; what nobody uses any more is deleted. Call inside a transaction. */
-  release(structure: number, names: readonly number[]): void {
+  /** Number of a text that is there already. */
+  numberOf(kind: NameKind, text: string): number | undefined {
+    return this.#ofName.get(`${kind} ${text}`);
+  }
+
+  /** Texts of a kind with their numbers and users. */
+  list(kind: NameKind): { readonly ord: number; readonly text: string; readonly users: number }[] {
+    const rows = this.#db
+      .prepare('SELECT ord, text, n FROM name WHERE kind = ?')
+      .raw()
+      .all([kinds.indexOf(kind)]);
+    return rows.map((row) => {
+      const [ord, text, users] = row as [number, string, number];
+      return { ord, text, users };
+    });
+  }
+
+  /** Forgets a text that nobody uses; call inside a transaction. */
+  dropUnused(ord: number): void {
+    if (Number(this.#db.prepare('DELETE FROM name WHERE ord = ? AND n <= 0').run([ord]).changes) > 0) this.#forget(ord);
+  }
+
+  /**
+   * One user less of each; what nobody uses any more is deleted. Call inside a transaction. Returns the numbers of the
+   * names that are gone.
+   */
+  release(structure: number, names: readonly number[]): number[] {
     const drop = (table: 'name' | 'structure', ord: number): boolean => {
       this.#db.prepare(`UPDATE ${table} SET n = n - 1 WHERE ord = ?`).run([ord]);
       return Number(this.#db.prepare(`DELETE FROM ${table} WHERE ord = ? AND n <= 0`).run([ord]).changes) > 0;
@@ -94,11 +119,17 @@ export class Dictionary {
       this.#ofHash.delete(this.#hashes.get(structure) ?? '');
       this.#hashes.delete(structure);
     }
-    for (const ord of names) {
-      if (!drop('name', ord)) continue;
-      for (const kind of kinds) this.#ofName.delete(`${kind} ${this.#names.get(ord) ?? ''}`);
-      this.#names.delete(ord);
+    const gone = names.filter((ord) => drop('name', ord));
+    for (const ord of gone) this.#forget(ord);
+    return gone;
+  }
+
+  #forget(ord: number): void {
+    for (const kind of kinds) {
+      const text = `${kind} ${this.#names.get(ord) ?? ''}`;
+      if (this.#ofName.get(text) === ord) this.#ofName.delete(text);
     }
+    this.#names.delete(ord);
   }
 
   #setName(ord: number, kind: NameKind, text: string): void {

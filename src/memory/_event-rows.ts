@@ -3,15 +3,22 @@ import type Database from 'libsql';
 import type { Dictionary } from './_dictionary.ts';
 import { crc32 } from '../tensor/index.ts';
 import { isSealed, seal } from './_segments.ts';
-import type { Row, StoredRow } from './store.ts';
+import type { Row, SourceName, StoredRow, Times } from './store.ts';
 
 type Blob = Uint8Array | null;
-/** Columns of an event, and its sketch row where it was asked for. */
-export type RawEvent = [number, Uint8Array, number, number, number, number, number, Blob, Blob, number, Blob?];
+type Time = number | null;
+/** Columns of an event, those of its times, and its sketch row where it was asked for. */
+export type RawEvent = [
+  ...[number, Uint8Array, number, number, number, number, number, Blob, Blob, number],
+  ...[Time, Time, Time, number | null],
+  Blob?,
+];
 
-const COLUMNS = 'event.ord, id, structure, task, source, at, n, provenance, meta, crc';
-const EVENT = `SELECT ${COLUMNS} FROM event`;
-const EVENT_AND_SKETCH = `SELECT ${COLUMNS}, bytes FROM event LEFT JOIN sketch ON sketch.ord = event.ord`;
+const COLUMNS =
+  'event.ord, id, structure, task, source, at, n, provenance, meta, event.crc, valid_from, valid_to, retracted, span.crc';
+const TIMES = 'LEFT JOIN span ON span.ord = event.ord';
+const EVENT = `SELECT ${COLUMNS} FROM event ${TIMES}`;
+const EVENT_AND_SKETCH = `SELECT ${COLUMNS}, bytes FROM event ${TIMES} LEFT JOIN sketch ON sketch.ord = event.ord`;
 
 /** Columns of one event row as they stand in the table. */
 export interface EventColumns {
@@ -61,7 +68,7 @@ export class EventRows {
   readonly #dictionary: Dictionary;
   readonly #statements: Record<'raw' | 'row' | 'list' | 'bare' | 'after' | 'sketch' | 'last', Database.Statement>;
   readonly #writes: Record<
-    'event' | 'newSketch' | 'count' | 'setSketch' | 'blankEvent' | 'blankSketch',
+    'event' | 'newSketch' | 'count' | 'setSketch' | 'blankEvent' | 'blankSketch' | 'times' | 'noTimes',
     Database.Statement
   >;
 
@@ -73,7 +80,7 @@ export class EventRows {
       row: db.prepare(`${EVENT_AND_SKETCH} WHERE event.ord = ?`).raw(),
       list: db.prepare(`${EVENT_AND_SKETCH} WHERE ${page}`).raw(),
       bare: db.prepare(`${EVENT} WHERE ${page}`).raw(),
-      after: db.prepare(`${EVENT_AND_SKETCH} WHERE event.ord > ? AND structure > 0 ORDER BY event.ord LIMIT 256`).raw(),
+      after: db.prepare(`${EVENT_AND_SKETCH} WHERE event.ord > ? AND structure > 0 ORDER BY event.ord LIMIT ?`).raw(),
       sketch: db.prepare('SELECT length(bytes) FROM sketch WHERE ord = ?').raw(),
       last: db.prepare('SELECT max(ord) FROM event').raw(),
     };
@@ -87,7 +94,14 @@ export class EventRows {
          provenance = zeroblob(length(provenance)), meta = zeroblob(length(meta)), crc = 0 WHERE ord = ?`,
       ),
       blankSketch: db.prepare('UPDATE sketch SET bytes = zeroblob(length(bytes)) WHERE ord = ?'),
+      times: db.prepare('INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?)'),
+      noTimes: db.prepare('DELETE FROM span WHERE ord = ?'),
     };
+  }
+
+  /** Rows in the order they were recorded, behind a reference. */
+  after(ref: number, limit: number): Row[] {
+    return this.#statements.after.all([ref, limit]).map((raw) => this.#toRow(raw as RawEvent));
   }
 
   last(): number {
@@ -112,7 +126,7 @@ export class EventRows {
   /** Reads every row, in portions, because an unfinished iteration would keep the file locked. */
   readAll(): void {
     for (let last = 0; ;) {
-      const rows = this.#statements.after.all([last]) as RawEvent[];
+      const rows = this.#statements.after.all([last, 256]) as RawEvent[];
       if (rows.length === 0) return;
       for (const raw of rows) this.#toRow(raw);
       last = rows[rows.length - 1]![0];
@@ -126,9 +140,9 @@ export class EventRows {
     this.#writes.newSketch.run([ref, packSketch(sketch)]);
   }
 
-  /** Counts a duplicate; returns how many there are now. */
-  countAgain(raw: RawEvent): number {
-    const row = { ...columnsOf(raw), n: raw[6] + 1 };
+  /** Counts duplicates; returns how many there are now. */
+  countAgain(raw: RawEvent, more = 1): number {
+    const row = { ...columnsOf(raw), n: raw[6] + more };
     this.#writes.count.run([row.n, checksumOf(row), raw[0]]);
     return row.n;
   }
@@ -142,6 +156,14 @@ export class EventRows {
   blank(ref: number): void {
     this.#writes.blankEvent.run([ref]);
     this.#writes.blankSketch.run([ref]);
+    this.#writes.noTimes.run([ref]);
+  }
+
+  /** Sets the times of an event. They have rows of one size, so that the row of the event itself is never moved. */
+  setTimes(ref: number, times: Times | undefined): void {
+    const columns = [times?.validFrom, times?.validTo, times?.retractedAt].map((t) => t ?? null);
+    if (columns.every((t) => t === null)) this.#writes.noTimes.run([ref]);
+    else this.#writes.times.run([ref, ...columns, timesChecksum(columns)]);
   }
 
   #toRow(raw: RawEvent): Row {
@@ -150,16 +172,54 @@ export class EventRows {
     const structure = this.#dictionary.hash(own.structure);
     const task = this.#dictionary.text(own.task);
     const source = this.#dictionary.text(own.source);
-    const packed = raw[10];
+    const times = raw.slice(10, 13) as Time[];
+    const packed = raw[14];
     const sketch = packed === undefined ? new Uint8Array(0) : packed === null ? undefined : unpackSketch(packed);
-    const intact = checksumOf(own) === raw[9] && sketch !== undefined;
+    const timesIntact = raw[13] === null || raw[13] === timesChecksum(times);
+    const intact = checksumOf(own) === raw[9] && timesIntact && sketch !== undefined;
     if (!intact || structure === undefined || task === undefined || source === undefined) {
       this.quarantined.add(ref);
       return { ref, corrupt: true };
     }
     const { id, at, n, provenance, meta } = own;
-    return { ref, id, structure, task, source, at, provenance, meta, sketch, count: n } satisfies StoredRow;
+    const { uri, sha256 } = sourceOf(source);
+    return {
+      ref,
+      id,
+      structure,
+      task,
+      source: uri,
+      sourceHash: sha256,
+      at,
+      times: raw[13] === null ? undefined : toTimes(times),
+      provenance,
+      meta,
+      sketch,
+      count: n,
+    } satisfies StoredRow;
   }
+}
+
+/** A source version as one text, and back: the hash stands behind a character that no name may have. */
+export function sourceText({ uri, sha256 }: SourceName): string {
+  return sha256 === '' ? uri : `${uri}\u0001${sha256}`;
+}
+
+export function sourceOf(text: string): SourceName {
+  const at = text.indexOf('\u0001');
+  return at < 0 ? { uri: text, sha256: '' } : { uri: text.slice(0, at), sha256: text.slice(at + 1) };
+}
+
+function timesChecksum(times: readonly Time[]): number {
+  return crc32(new Uint8Array(Float64Array.from(times, (t) => t ?? Number.NaN).buffer));
+}
+
+function toTimes([validFrom, validTo, retractedAt]: readonly Time[]): Times {
+  return {
+    ...(typeof validFrom === 'number' ? { validFrom } : {}),
+    ...(typeof validTo === 'number' ? { validTo } : {}),
+    ...(typeof retractedAt === 'number' ? { retractedAt } : {}),
+  };
 }
 
 function columnsOf(raw: RawEvent): EventColumns {

@@ -1,12 +1,36 @@
 // Posting lists in SQLite: one row per key and group of 16,384 events, folded in from the pending rows in batches; rows that
-// were read stay in a bounded cache.
+// were read stay in a bounded cache. The same table serves components and, with a count per event, words.
 import type Database from 'libsql';
-import type { PostingPart } from './_sharing.ts';
+import { countedContain, type CountedPart, decodeCounted, encodeCounted } from './_terms.ts';
 import { decodePostings, encodePostings, postingsContain } from './postings.ts';
 
 /** Events per posting row. */
 export const GROUP = 16_384;
 const CACHED_POSTINGS = 8 << 20;
+
+/** Numbers of one group, rising, and where the table keeps them a count of each. */
+type List = Omit<CountedPart, 'base'>;
+
+interface ListForm {
+  encode(list: List): Uint8Array;
+  decode(bytes: Uint8Array): List;
+  contains(bytes: Uint8Array, value: number): boolean;
+}
+
+const forms: Readonly<Record<'posting' | 'term', ListForm>> = {
+  posting: {
+    encode: ({ values }) => encodePostings(values, GROUP),
+    decode: (bytes) => ({ values: decodePostings(bytes, GROUP) }),
+    contains: postingsContain,
+  },
+  term: {
+    encode: ({ values, counts }) => encodeCounted(values, counts, GROUP),
+    decode: (bytes) => decodeCounted(bytes, GROUP),
+    contains: countedContain,
+  },
+};
+
+const EMPTY: List = { values: new Uint32Array(0) };
 
 /** The folded part of the posting lists. Pending events are the store's. */
 export class PostingTable {
@@ -16,19 +40,23 @@ export class PostingTable {
   readonly #group: Database.Statement;
   readonly #any: Database.Statement;
   readonly #groupAfter: Database.Statement;
+  readonly #allKeys: Database.Statement;
+  readonly #form: ListForm;
   #groups: number[];
-  #cache = new Map<number, Map<number, Uint32Array>>(); // group, key: local numbers
+  #cache = new Map<number, Map<number, List>>(); // group, key: local numbers
   #cached = 0;
 
-  constructor(db: Database.Database) {
-    this.#get = db.prepare('SELECT ords FROM posting WHERE grp = ? AND key = ?').raw();
+  constructor(db: Database.Database, table: 'posting' | 'term') {
+    this.#form = forms[table];
+    this.#get = db.prepare(`SELECT ords FROM ${table} WHERE grp = ? AND key = ?`).raw();
     this.#put = db.prepare(
-      'INSERT INTO posting VALUES (?, ?, ?) ON CONFLICT (grp, key) DO UPDATE SET ords = excluded.ords',
+      `INSERT INTO ${table} VALUES (?, ?, ?) ON CONFLICT (grp, key) DO UPDATE SET ords = excluded.ords`,
     );
-    this.#drop = db.prepare('DELETE FROM posting WHERE grp = ? AND key = ?');
-    this.#group = db.prepare('SELECT key, ords FROM posting WHERE grp = ?').raw();
-    this.#any = db.prepare('SELECT 1 FROM posting WHERE grp = ? AND key = ?').raw();
-    this.#groupAfter = db.prepare('SELECT min(grp) FROM posting WHERE grp > ?').raw();
+    this.#drop = db.prepare(`DELETE FROM ${table} WHERE grp = ? AND key = ?`);
+    this.#group = db.prepare(`SELECT key, ords FROM ${table} WHERE grp = ?`).raw();
+    this.#any = db.prepare(`SELECT 1 FROM ${table} WHERE grp = ? AND key = ?`).raw();
+    this.#groupAfter = db.prepare(`SELECT min(grp) FROM ${table} WHERE grp > ?`).raw();
+    this.#allKeys = db.prepare(`SELECT DISTINCT key FROM ${table}`).raw();
     this.#groups = this.#readGroups();
   }
 
@@ -48,45 +76,68 @@ export class PostingTable {
   }
 
   /** The references with a key, a part per group. */
-  parts(key: number): PostingPart[] {
-    return this.#groups.map((group) => ({ base: group * GROUP, values: this.#part(group, key) }));
+  parts(key: number): CountedPart[] {
+    return this.#groups.map((group) => ({ base: group * GROUP, ...this.#part(group, key) }));
   }
 
   has(key: number): boolean {
     return this.#groups.some((group) => this.#any.get([group, key]) !== undefined);
   }
 
+  keys(): number[] {
+    return this.#allKeys.all([]).map((row) => (row as [number])[0]);
+  }
+
   /** Appends rising references of one key; call inside a transaction. */
-  append(key: number, refs: readonly number[]): void {
+  append(key: number, refs: readonly number[], counts?: readonly number[]): void {
     for (let i = 0; i < refs.length;) {
       const group = Math.floor(refs[i]! / GROUP);
-      let end = i + 1;
-      while (end < refs.length && refs[end]! < (group + 1) * GROUP) end++;
+      const start = i;
+      while (i < refs.length && refs[i]! < (group + 1) * GROUP) i++;
       const old = this.#part(group, key);
-      const list = new Uint32Array(old.length + end - i);
-      list.set(old);
-      for (let at = old.length; i < end; i++) list[at++] = refs[i]! % GROUP;
-      this.#put.run([group, key, encodePostings(list, GROUP)]);
+      const values = new Uint32Array(old.values.length + i - start);
+      values.set(old.values);
+      for (let at = old.values.length, j = start; j < i; j++) values[at++] = refs[j]! % GROUP;
+      const list = { values, counts: joined(old, counts?.slice(start, i), i - start) };
+      this.#put.run([group, key, this.#form.encode(list)]);
       this.#remember(group, key, list);
       if (!this.#groups.includes(group)) this.#groups = [...this.#groups, group].sort((a, b) => a - b);
     }
   }
 
-  /** Takes a reference out of every list; returns the keys it was in. Call inside a transaction. */
-  remove(ref: number): number[] {
-    const group = Math.floor(ref / GROUP);
-    const local = ref % GROUP;
-    const keys: number[] = [];
-    for (const row of this.#group.all([group])) {
-      const [key, ords] = row as [number, Uint8Array];
-      if (!postingsContain(ords, local)) continue;
-      keys.push(key);
-      const rest = decodePostings(ords, GROUP).filter((v) => v !== local);
-      if (rest.length === 0) this.#drop.run([group, key]);
-      else this.#put.run([group, key, encodePostings(rest, GROUP)]);
+  /** Takes references out of every list in one pass over their groups; returns the keys that some of them were in. */
+  remove(refs: Iterable<number>): Set<number> {
+    const keys = new Set<number>();
+    for (const [group, locals] of byGroup(refs)) {
+      for (const row of this.#group.all([group])) {
+        const [key, ords] = row as [number, Uint8Array];
+        const bytes = new Uint8Array(ords);
+        if (!locals.some((local) => this.#form.contains(bytes, local))) continue;
+        keys.add(key);
+        const rest = without(this.#form.decode(bytes), new Set(locals));
+        if (rest.values.length === 0) this.#drop.run([group, key]);
+        else this.#put.run([group, key, this.#form.encode(rest)]);
+      }
     }
     this.clearCache();
     return keys;
+  }
+
+  /** The keys of some references with their counts, in one pass over their groups. */
+  keysOf(refs: Iterable<number>): Map<number, { readonly key: number; readonly count: number }[]> {
+    const found = new Map<number, { key: number; count: number }[]>();
+    for (const [group, locals] of byGroup(refs)) {
+      const wanted = new Set(locals);
+      for (const ref of locals) found.set(group * GROUP + ref, []);
+      for (const row of this.#group.all([group])) {
+        const [key, ords] = row as [number, Uint8Array];
+        const { values, counts } = this.#form.decode(new Uint8Array(ords));
+        values.forEach((v, i) => {
+          if (wanted.has(v)) found.get(group * GROUP + v)!.push({ key, count: counts?.[i] ?? 1 });
+        });
+      }
+    }
+    return found;
   }
 
   clearCache(): void {
@@ -94,20 +145,48 @@ export class PostingTable {
     this.#cached = 0;
   }
 
-  #part(group: number, key: number): Uint32Array {
+  #part(group: number, key: number): List {
     const known = this.#cache.get(group)?.get(key);
     if (known !== undefined) return known;
     const row = this.#get.get([group, key]) as [Uint8Array] | undefined;
-    const part = row === undefined ? new Uint32Array(0) : decodePostings(row[0], GROUP);
+    const part = row === undefined ? EMPTY : this.#form.decode(row[0]);
     this.#remember(group, key, part);
     return part;
   }
 
-  #remember(group: number, key: number, part: Uint32Array): void {
+  #remember(group: number, key: number, part: List): void {
     if (this.#cached > CACHED_POSTINGS) this.clearCache();
     let rows = this.#cache.get(group);
     if (rows === undefined) this.#cache.set(group, (rows = new Map()));
-    this.#cached += part.length - (rows.get(key)?.length ?? -16);
+    this.#cached += part.values.length - (rows.get(key)?.values.length ?? -16);
     rows.set(key, part);
   }
+}
+
+function byGroup(refs: Iterable<number>): Map<number, number[]> {
+  const groups = new Map<number, number[]>();
+  for (const ref of refs) {
+    const group = Math.floor(ref / GROUP);
+    const list = groups.get(group);
+    if (list === undefined) groups.set(group, [ref % GROUP]);
+    else list.push(ref % GROUP);
+  }
+  return groups;
+}
+
+/** Counts of a list and of what is appended to it; none where all are 1. */
+function joined(old: List, added: readonly number[] | undefined, n: number): Uint32Array | undefined {
+  if (old.counts === undefined && (added === undefined || added.every((count) => count === 1))) return undefined;
+  const counts = new Uint32Array(old.values.length + n).fill(1);
+  if (old.counts !== undefined) counts.set(old.counts);
+  if (added !== undefined) counts.set(added, old.values.length);
+  return counts;
+}
+
+function without({ values, counts }: List, gone: ReadonlySet<number>): List {
+  const kept = Array.from(values, (_, i) => i).filter((i) => !gone.has(values[i]!));
+  return {
+    values: Uint32Array.from(kept, (i) => values[i]!),
+    counts: counts === undefined ? undefined : Uint32Array.from(kept, (i) => counts[i]!),
+  };
 }

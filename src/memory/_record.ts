@@ -1,6 +1,7 @@
 // The two small byte forms beside a sketch: where an event comes from, and what the caller wants kept with it.
 import { CairnError } from '../errors.ts';
 import { readVarint, varintLength, writeVarint } from './postings.ts';
+import { isSourceName } from './store.ts';
 
 /** Where an event comes from. All numbers are non-negative integers below 2^53. */
 export interface Provenance {
@@ -24,10 +25,14 @@ export type Meta = Uint8Array | Json | undefined;
 
 /** All but the source, a few bytes. */
 export function packProvenance(p: Provenance): Uint8Array {
-  if (typeof p.source !== 'string' || p.source.length === 0 || p.source.length > 2048) {
-    throw new CairnError('bad_provenance', 'Expected a source of 1 to 2048 characters, got another value.', {
-      hint: "Name where the event comes from, such as 'stream' or a file name.",
-    });
+  if (typeof p.source !== 'string' || !isSourceName(p.source) || p.source.length > 2048) {
+    throw new CairnError(
+      'bad_provenance',
+      'Expected a source of 1 to 2048 characters without NUL or U+0001, got another value.',
+      {
+        hint: "Name where the event comes from, such as 'stream' or a file name.",
+      },
+    );
   }
   const numbers = [p.ordinal, p.range?.[0], p.range?.[1], p.validFrom, p.validTo];
   for (const n of numbers) {

@@ -33,6 +33,14 @@ export const migrations: readonly string[] = [
    CREATE TABLE entity    (ord INTEGER PRIMARY KEY, key INTEGER NOT NULL, module INTEGER NOT NULL, signature BLOB NOT NULL);
    CREATE TABLE stat      (name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
    CREATE TABLE tombstone (hash BLOB PRIMARY KEY, at INTEGER, certificate TEXT NOT NULL) WITHOUT ROWID;`,
+  `CREATE TABLE span         (ord INTEGER PRIMARY KEY, valid_from INTEGER, valid_to INTEGER, retracted INTEGER, crc INTEGER NOT NULL);
+   CREATE TABLE link         (ord INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+   CREATE TABLE edge         (src INTEGER, kind INTEGER, dst INTEGER, weight INTEGER NOT NULL, n INTEGER NOT NULL, seconds INTEGER NOT NULL,
+                              PRIMARY KEY (src, kind, dst)) WITHOUT ROWID;
+   CREATE TABLE pending_term (ord INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+   CREATE TABLE term         (grp INTEGER, key INTEGER, ords BLOB NOT NULL, PRIMARY KEY (grp, key)) WITHOUT ROWID;
+   CREATE TABLE document     (grp INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+   CREATE TABLE source_text  (ord INTEGER PRIMARY KEY, size INTEGER NOT NULL, bytes BLOB NOT NULL);`,
 ];
 
 export interface SqliteFile {

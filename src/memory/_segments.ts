@@ -33,14 +33,7 @@ export function packPending(entry: PendingEntry): Uint8Array {
   const out = new Uint8Array(SLOT + entry.keys.length * 7 + 4);
   const view = new DataView(out.buffer);
   writeSlot(view, 0, entry);
-  for (let i = 0; i < entry.keys.length; i++) {
-    const key = entry.keys[i]!;
-    const at = SLOT + i * 7;
-    view.setUint32(at, key >>> 0, true);
-    const high = Math.floor(key / 4294967296);
-    view.setUint16(at + 4, high & 0xffff, true);
-    view.setUint8(at + 6, high >>> 16);
-  }
+  for (let i = 0; i < entry.keys.length; i++) writeKey(view, SLOT + i * 7, entry.keys[i]!);
   return seal(out);
 }
 
@@ -48,11 +41,20 @@ export function unpackPending(bytes: Uint8Array): PendingEntry {
   const view = unseal(bytes);
   const n = Math.floor((bytes.length - SLOT - 4) / 7);
   const keys = new Float64Array(n);
-  for (let i = 0; i < n; i++) {
-    const at = SLOT + i * 7;
-    keys[i] = view.getUint32(at, true) + (view.getUint16(at + 4, true) + view.getUint8(at + 6) * 65536) * 4294967296;
-  }
+  for (let i = 0; i < n; i++) keys[i] = readKey(view, SLOT + i * 7);
   return { ...readSlot(view, 0)!, keys };
+}
+
+/** Writes a key below 2^53 as 7 bytes. */
+export function writeKey(view: DataView, at: number, key: number): void {
+  view.setUint32(at, key >>> 0, true);
+  const high = Math.floor(key / 4294967296);
+  view.setUint16(at + 4, high & 0xffff, true);
+  view.setUint8(at + 6, high >>> 16);
+}
+
+export function readKey(view: DataView, at: number): number {
+  return view.getUint32(at, true) + (view.getUint16(at + 4, true) + view.getUint8(at + 6) * 65536) * 4294967296;
 }
 
 /** A segment of consecutive references; an empty place stands for an event that is gone. */

@@ -40,7 +40,7 @@ export function rankSharing(
     const weight = weightOf(i);
     for (const { base, values } of lists[i]!) addWeight(scores, base, values, weight);
   }
-  const best = limit === 0 ? [] : largest(scores, limit);
+  const best = limit === 0 ? [] : largestScores(scores, limit);
   const listed = new Set(best);
   for (let i = 0; i < also.length; i++) if (scores[also[i]!]! > 0 && !listed.has(also[i]!)) best.push(also[i]!);
   return { frequency, hits: best.map((ref) => ({ ref, score: scores[ref]! })) };
@@ -70,7 +70,7 @@ function lastOf(parts: readonly PostingPart[], limit: number): number[] {
 }
 
 /** The `limit` references of largest score, ties by larger reference, in order: a heap whose root is the worst kept. */
-function largest(scores: Float64Array, limit: number): number[] {
+export function largestScores(scores: Float64Array, limit: number): number[] {
   const heap: number[] = [];
   const worse = (a: number, b: number): boolean => {
     const difference = scores[a]! - scores[b]!;

@@ -139,6 +139,13 @@ export class SqliteIndex {
     return this.#entities.get(key);
   }
 
+  /** An entity with its signature. */
+  entityOf(key: number): Entity | undefined {
+    const entity = this.#entities.get(key);
+    if (entity === undefined) return undefined;
+    return { key, module: entity.module, signature: this.#parts.get(entity.module)!.signature(entity.ord) };
+  }
+
   parts(module: string): LshIndex | undefined {
     return this.#parts.get(module);
   }

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import Database from 'libsql';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CairnError } from '../errors.ts';
@@ -275,6 +276,31 @@ describe('files of others and of the future', () => {
       const before = readFileSync(path);
       expect(await codeOf(Memory.open({ path, seed: 's' }))).toBe(code);
       expect(readFileSync(path)).toEqual(before);
+    }
+  });
+
+  it('opens a file of schema 1 with everything in it, and goes on in the new one', async () => {
+    const path = fresh();
+    writeFileSync(path, gunzipSync(readFileSync(new URL('_testing/schema-1.db.gz', import.meta.url))));
+    for (let round = 0; round < 2; round++) {
+      const memory = await Memory.open({ path });
+      expect(await memory.verify()).toEqual([]);
+      const events = await memory.list({ limit: 1000 });
+      expect(events.length).toBe(412 + round);
+      const eighth = events.find((e) => 'provenance' in e && e.provenance.ordinal === 7);
+      const provenance = { source: 'fixture', ordinal: 7, sha256: 'ab'.repeat(32), validFrom: 5, validTo: 9 };
+      expect(eighth).toMatchObject({ provenance, meta: { i: 7 }, at: 7000 });
+      const shortened = events.find((e) => 'provenance' in e && e.provenance.ordinal === 5);
+      expect(shortened).toMatchObject({ sketch: { kept: 128 } });
+      const links = [{ from: 1, kind: 'next', to: 2, weight: 3 }] as const;
+      await memory.store.write([{ kind: 'relink', id: Buffer.from((eighth as { id: string }).id, 'hex'), links }]);
+      expect((await memory.store.edges([2], ['previous'], 9))[0]).toMatchObject([{ to: 1, weight: 3, time: 7 }]);
+      if (round === 0) {
+        const root = board([1, 2, 3], 5);
+        await memory.remember(root, { task: 't', provenance: { source: 'new' }, at: 9 });
+        expect((await memory.recall({ root }, 1))[0]!.task).toBe('t');
+      }
+      await memory.close();
     }
   });
 

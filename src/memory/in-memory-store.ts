@@ -1,55 +1,47 @@
 // The plainest store: Maps and full scans, nothing on disk. For tests and throw-away memories, and the oracle that the
 // other stores must agree with.
-import { CairnError } from '../errors.ts';
 import { dumpLines } from './_dump.ts';
 import { contentHash } from './_hash.ts';
+import { applyChange, checkChanges, dropUnnamed, emptyState, itemOf, sourceKey, toEdge } from './_in-memory-state.ts';
 import { rarity } from './_sharing.ts';
+import { type Lexical, type LexicalOptions, rankTerms } from './_terms.ts';
+import { byEdge, byWeight, type Edge, type EdgeKind, type Link } from './links.ts';
 import type { CentredQuery, Near } from './lsh.ts';
 import { hamming } from './signature.ts';
-import {
-  type Change,
-  type Entity,
-  type Id,
-  idToText,
-  type Row,
-  type Sharing,
-  type SharingOptions,
-  type Store,
-  type StoredRow,
-  type StoreStats,
-  type Tombstone,
-  type Written,
+import type {
+  Change,
+  Degree,
+  Entity,
+  FullRecord,
+  Id,
+  OwnedLinks,
+  Row,
+  Sharing,
+  SharingOptions,
+  SourceInfo,
+  SourceName,
+  SourceSlice,
+  Store,
+  StoreStats,
+  Tombstone,
+  Written,
 } from './store.ts';
 
-interface Item {
-  readonly row: StoredRow;
-  readonly signature: Uint32Array;
-  readonly centre: number;
-  readonly keys: ReadonlySet<number>;
-}
-
-interface State {
-  readonly items: Map<number, Item>;
-  readonly structures: Map<string, Uint8Array>;
-  readonly entities: Map<number, Entity>;
-  readonly stats: Map<string, Uint8Array>;
-  readonly tombstones: Map<string, Tombstone>;
-  next: number;
-  edits: number;
-}
+/** Changes that alter what was there, and so raise the revision. */
+const edits: ReadonlySet<Change['kind']> = new Set([
+  'replace',
+  'remove',
+  'times',
+  'relink',
+  'links',
+  'source',
+  'blank',
+]);
 
 /** @example const store = new InMemoryStore(); */
 export class InMemoryStore implements Store {
   readonly id = 'memory';
-  #state: State = {
-    items: new Map(),
-    structures: new Map(),
-    entities: new Map(),
-    stats: new Map(),
-    tombstones: new Map(),
-    next: 1,
-    edits: 0,
-  };
+  readonly #state = emptyState();
 
   async revision(): Promise<number> {
     return this.#state.next - 1 + this.#state.edits;
@@ -60,21 +52,10 @@ export class InMemoryStore implements Store {
   }
 
   async write(changes: readonly Change[]): Promise<Written[]> {
-    const old = this.#state;
-    // All or nothing by working on a copy.
-    const state: State = {
-      items: new Map(old.items),
-      structures: new Map(old.structures),
-      entities: new Map(old.entities),
-      stats: new Map(old.stats),
-      tombstones: new Map(old.tombstones),
-      next: old.next,
-      edits: old.edits,
-    };
-    for (const change of changes) if (change.kind === 'replace' || change.kind === 'remove') expectItem(old, change.id);
-    const written = changes.map((change) => apply(state, change));
-    if (changes.some(({ kind }) => kind === 'replace' || kind === 'remove')) state.edits++;
-    this.#state = state;
+    checkChanges(this.#state, changes);
+    const written = changes.map((change) => applyChange(this.#state, change));
+    dropUnnamed(this.#state);
+    if (changes.some(({ kind }) => edits.has(kind))) this.#state.edits++;
     return written;
   }
 
@@ -125,9 +106,9 @@ export class InMemoryStore implements Store {
 
   async near(queries: readonly CentredQuery[], limit: number): Promise<readonly Near[]> {
     const found: Near[] = [];
-    for (const [ref, { signature, centre }] of this.#state.items) {
-      const query = queries.find((q) => q.centre === centre);
-      if (query !== undefined) found.push({ ref, distance: hamming(query.signed.bits, signature) });
+    for (const [ref, { event }] of this.#state.items) {
+      const query = queries.find((q) => q.centre === event.centre);
+      if (query !== undefined) found.push({ ref, distance: hamming(query.signed.bits, event.signature) });
     }
     return nearest(found, limit);
   }
@@ -139,6 +120,100 @@ export class InMemoryStore implements Store {
     return nearest(found, limit).map(({ ref, distance }) => ({ key: ref, distance }));
   }
 
+  async entities(keys: ArrayLike<number>): Promise<(Entity | undefined)[]> {
+    return Array.from(keys, (key) => this.#state.entities.get(key));
+  }
+
+  async edges(nodes: ArrayLike<number>, kinds: readonly EdgeKind[], limit: number): Promise<Edge[][]> {
+    const all = [...this.#state.edges.values()].filter(({ kind }) => kinds.includes(kind)).map(toEdge);
+    return Array.from(nodes, (node) =>
+      all
+        .filter(({ from }) => from === node)
+        .sort(byWeight)
+        .slice(0, limit),
+    );
+  }
+
+  async degrees(nodes: ArrayLike<number>, kinds: readonly EdgeKind[]): Promise<Degree[]> {
+    return (await this.edges(nodes, kinds, Infinity)).map((edges) => ({
+      edges: edges.length,
+      weight: edges.reduce((sum, { weight }) => sum + weight, 0),
+    }));
+  }
+
+  async edgePage(after: Pick<Edge, 'from' | 'kind' | 'to'> | undefined, limit: number): Promise<Edge[]> {
+    const all = [...this.#state.edges.values()].map(toEdge).sort(byEdge);
+    return all.filter((edge) => after === undefined || byEdge(edge, after) > 0).slice(0, limit);
+  }
+
+  async edgeLog(): Promise<number> {
+    return this.#state.edgeLog;
+  }
+
+  async links(refs: ArrayLike<number>): Promise<(readonly Link[])[]> {
+    return Array.from(refs, (ref) => this.#state.items.get(ref)?.event.links ?? []);
+  }
+
+  async owners(): Promise<OwnedLinks[]> {
+    return [...this.#state.owners.values()].sort((a, b) => (a.owner < b.owner ? -1 : 1));
+  }
+
+  async lexical(terms: ArrayLike<number>, options: LexicalOptions): Promise<Lexical> {
+    const lengths = new Uint32Array(this.#state.next);
+    const totals = { documents: 0, words: 0 };
+    const items = [...this.#state.items].sort(([a], [b]) => a - b);
+    for (const [ref, { event }] of items) {
+      if (event.terms === undefined) continue;
+      lengths[ref] = event.terms.length;
+      totals.documents++;
+      totals.words += event.terms.length;
+    }
+    const lists = Array.from(terms, (term) => {
+      const found = items.flatMap(([ref, { event }]) => {
+        const i = event.terms?.keys.indexOf(term) ?? -1;
+        return i < 0 ? [] : [[ref, event.terms!.counts[i]!] as const];
+      });
+      const values = Uint32Array.from(found, ([ref]) => ref);
+      return [{ base: 0, values, counts: Uint32Array.from(found, ([, count]) => count) }];
+    });
+    return rankTerms(lists, lengths, totals, options);
+  }
+
+  async texts(slices: readonly SourceSlice[]): Promise<(Uint8Array | undefined)[]> {
+    return slices.map(({ source, lo, hi }) => this.#state.sources.get(sourceKey(source))?.text?.slice(lo, hi));
+  }
+
+  async sources(after: SourceName | undefined, limit: number): Promise<SourceInfo[]> {
+    const users = new Map<string, number>();
+    for (const { row } of this.#state.items.values()) {
+      const key = sourceKey({ uri: row.source, sha256: row.sourceHash });
+      users.set(key, (users.get(key) ?? 0) + 1);
+    }
+    return [...this.#state.sources]
+      .filter(([key]) => after === undefined || key > sourceKey(after))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(0, limit)
+      .map(([key, { name, text }]) => ({ ...name, events: users.get(key) ?? 0, bytes: text?.length }));
+  }
+
+  async records(after: number, limit: number): Promise<FullRecord[]> {
+    const refs = [...this.#state.items.keys()].filter((ref) => ref > after).sort((a, b) => a - b);
+    return refs.slice(0, limit).map((ref) => {
+      const { row, event, keys } = this.#state.items.get(ref)!;
+      const own = Float64Array.from(keys).sort();
+      const entities = Array.from(own, (key) => this.#state.entities.get(key)).filter((e) => e !== undefined);
+      const { sourceHash, times, sketch, count } = row;
+      return { ref, count, event: { ...event, sourceHash, times, sketch, keys: own, entities } };
+    });
+  }
+
+  async tombstones(after: string | undefined, limit: number): Promise<Tombstone[]> {
+    return [...this.#state.tombstones.values()]
+      .filter(({ idHash }) => after === undefined || idHash > after)
+      .sort((a, b) => (a.idHash < b.idHash ? -1 : 1))
+      .slice(0, limit);
+  }
+
   async stat(name: string): Promise<Uint8Array | undefined> {
     return this.#state.stats.get(name);
   }
@@ -148,20 +223,11 @@ export class InMemoryStore implements Store {
   }
 
   async tombstone(id: Id): Promise<Tombstone | undefined> {
-    return this.#state.tombstones.get(idToText(id));
+    return this.#state.tombstones.get(Buffer.from(contentHash([id])).toString('hex'));
   }
 
   async *dump(): AsyncIterable<string> {
-    const postings = new Map<number, number[]>();
-    for (const [ref, { keys }] of this.#state.items) {
-      for (const key of keys) postings.set(key, [...(postings.get(key) ?? []), ref]);
-    }
-    yield* dumpLines({
-      rows: await this.list({ limit: -1 }),
-      postings,
-      stats: [...this.#state.stats],
-      signature: (ref) => this.#state.items.get(ref)?.signature,
-    });
+    yield* dumpLines(this);
   }
 
   async verify(): Promise<readonly number[]> {
@@ -189,78 +255,6 @@ export class InMemoryStore implements Store {
   async close(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {}
-}
-
-function apply(state: State, change: Change): Written {
-  switch (change.kind) {
-    case 'insert': {
-      const { event } = change;
-      const known = itemOf(state, event.id);
-      if (known !== undefined) {
-        const row = { ...known.row, count: known.row.count + 1 };
-        state.items.set(row.ref, { ...known, row });
-        return { ref: row.ref, fresh: false, count: row.count };
-      }
-      const { id, task, source, at, provenance, meta, sketch, signature, centre, keys } = event;
-      const row = {
-        ref: state.next++,
-        id,
-        structure: event.structure.hash,
-        task,
-        source,
-        at,
-        provenance,
-        meta,
-        sketch,
-        count: 1,
-      };
-      state.items.set(row.ref, { row, signature, centre, keys: new Set(keys) });
-      state.structures.set(row.structure, event.structure.bytes);
-      for (const entity of event.entities) if (!state.entities.has(entity.key)) state.entities.set(entity.key, entity);
-      return { ref: row.ref, fresh: true, count: 1 };
-    }
-    case 'replace': {
-      const item = expectItem(state, change.id);
-      const row = { ...item.row, sketch: change.sketch };
-      state.items.set(row.ref, { ...item, row, keys: change.dropKeys ? new Set() : item.keys });
-      if (change.dropKeys) dropUnused(state, item.keys);
-      return { ref: row.ref, fresh: true, count: row.count };
-    }
-    case 'remove': {
-      const item = expectItem(state, change.id);
-      state.items.delete(item.row.ref);
-      dropUnused(state, item.keys);
-      if (![...state.items.values()].some(({ row }) => row.structure === item.row.structure)) {
-        state.structures.delete(item.row.structure);
-      }
-      const idHash = Buffer.from(contentHash([change.id])).toString('hex');
-      state.tombstones.set(idToText(change.id), { idHash, at: change.at, certificate: change.certificate });
-      return { ref: item.row.ref, fresh: true, count: 0 };
-    }
-    case 'stat':
-      if (change.bytes === undefined) state.stats.delete(change.name);
-      else state.stats.set(change.name, change.bytes);
-      return { ref: 0, fresh: true, count: 0 };
-    default:
-      return change satisfies never;
-  }
-}
-
-function dropUnused(state: State, keys: ReadonlySet<number>): void {
-  for (const key of keys) if (![...state.items.values()].some((item) => item.keys.has(key))) state.entities.delete(key);
-}
-
-function itemOf(state: State, id: Id): Item | undefined {
-  for (const item of state.items.values()) if (Buffer.compare(item.row.id, id) === 0) return item;
-  return undefined;
-}
-
-function expectItem(state: State, id: Id): Item {
-  const item = itemOf(state, id);
-  if (item !== undefined) return item;
-  throw new CairnError('event_not_found', `Expected the id of a stored event, got ${idToText(id)}.`, {
-    hint: 'List the events to see what is there; it may have been forgotten.',
-  });
 }
 
 /** Nearest first, ties by reference, ties with the last one kept up to twice the limit. */

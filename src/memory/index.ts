@@ -17,22 +17,32 @@ export { type Component, ComponentKeys, type ComponentOptions, KEY_STEP, keysOf 
 export {
   type Change,
   type CorruptRow,
+  type Degree,
   type Entity,
+  type FullRecord,
   type Id,
   idFromText,
   idToText,
   isCorrupt,
   type NewEvent,
+  type OwnedLinks,
   type Row,
   type Sharing,
   type SharingOptions,
+  type SourceInfo,
+  type SourceName,
+  type SourceSlice,
   type Store,
   type StoredRow,
   type StoreStats,
+  type Times,
   type Tombstone,
   type Written,
 } from './store.ts';
 export { PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts';
+export { type Edge, type EdgeKind, edgeKinds, EDGE_UNIT, type Link } from './links.ts';
+export { type Lexical, type LexicalOptions, type TermList } from './_terms.ts';
+export { digestStore, type KindDigest, type StoreDigest } from './digest.ts';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
 export { candidateRate, type CentredQuery, LshIndex, type LshOptions, type Near, probeKeys } from './lsh.ts';
 export { cosineOfHamming, hamming, SIGNATURE_BITS, type Signed, Signer } from './signature.ts';

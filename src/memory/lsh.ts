@@ -138,6 +138,11 @@ export class LshIndex {
     return this.#words.slice(ref * SIGNATURE_WORDS, (ref + 1) * SIGNATURE_WORDS);
   }
 
+  /** The centre that an item's signature was made with. */
+  centre(ref: number): number {
+    return this.#centres[ref] ?? 0;
+  }
+
   /**
    * The candidates nearest in Hamming distance, nearest first, ties by reference. Ties with the last one are kept too (up
    * to twice the limit), so that the list does not depend on the order of insertion.

@@ -2,6 +2,8 @@
 // passes the cases of conformance.ts. A store keeps rows and finds them by key; it never encodes or decodes a sketch, never
 // reads a clock and never draws a random number.
 import { CairnError } from '../errors.ts';
+import type { Lexical, LexicalOptions, TermList } from './_terms.ts';
+import type { Edge, EdgeKind, Link } from './links.ts';
 import type { CentredQuery, Near } from './lsh.ts';
 
 /** 128 bits: a prefix of the SHA-256 of what an event is. */
@@ -26,6 +28,20 @@ export interface NewEvent {
   readonly keys: Float64Array;
   /** Signatures of its components' own sketches. */
   readonly entities: readonly Entity[];
+  /** SHA-256 of the source's bytes, 64 hexadecimal digits: which version of the source is meant. */
+  readonly sourceHash?: string | undefined;
+  readonly times?: Times | undefined;
+  /** What it adds to the graph; dated `at`. */
+  readonly links?: readonly Link[] | undefined;
+  /** Its words, for lexical search. */
+  readonly terms?: TermList | undefined;
+}
+
+/** When an event holds in the world, and when it was withdrawn: milliseconds since 1970. `at` says when it was recorded. */
+export interface Times {
+  readonly validFrom?: number | undefined;
+  readonly validTo?: number | undefined;
+  readonly retractedAt?: number | undefined;
 }
 
 /** A component as an item of its own: found by similarity, it leads to the events by its key. */
@@ -42,7 +58,11 @@ export interface StoredRow {
   readonly structure: string;
   readonly task: string;
   readonly source: string;
+  /** Version of the source; empty when none was named. */
+  readonly sourceHash: string;
   readonly at: number;
+  /** undefined when the event has no time but `at`. */
+  readonly times: Times | undefined;
   readonly provenance: Uint8Array;
   readonly meta: Uint8Array;
   readonly sketch: Uint8Array;
@@ -58,11 +78,36 @@ export interface CorruptRow {
 
 export type Row = StoredRow | CorruptRow;
 
-/** Changes of one transaction; they happen together or not at all. 'replace' and 'remove' name events of earlier writes. */
+/** One version of a source: its name and the SHA-256 of its bytes, empty when none was named. */
+export interface SourceName {
+  readonly uri: string;
+  readonly sha256: string;
+}
+
+/**
+ * Changes of one transaction; they happen together or not at all. Those that name an event by its id name one of an earlier
+ * write.
+ *
+ * - insert: a known id only raises the count. `ref` and `count` are for copies: a reference larger than all before.
+ * - replace: another sketch; with `dropKeys` the event also leaves all lists: keys, links and terms.
+ * - remove: everything of the event goes, with what it was the last user of: entities, names, structures, source texts.
+ * - times: sets the times; undefined clears all.
+ * - relink: other links instead of the event's own.
+ * - links: other links instead of those of an owner that is no event, such as a concept; an empty list ends the owner.
+ * - source: keeps the text of a source from now until its last event is removed; undefined drops it.
+ * - blank: overwrites a byte range of a kept text with spaces.
+ * - tombstone: for copies.
+ */
 export type Change =
-  | { readonly kind: 'insert'; readonly event: NewEvent }
+  | { readonly kind: 'insert'; readonly event: NewEvent; readonly ref?: number; readonly count?: number }
   | { readonly kind: 'replace'; readonly id: Id; readonly sketch: Uint8Array; readonly dropKeys: boolean }
   | { readonly kind: 'remove'; readonly id: Id; readonly at: number; readonly certificate: string }
+  | { readonly kind: 'times'; readonly id: Id; readonly times: Times | undefined }
+  | { readonly kind: 'relink'; readonly id: Id; readonly links: readonly Link[] }
+  | { readonly kind: 'links'; readonly owner: string; readonly at: number; readonly links: readonly Link[] }
+  | { readonly kind: 'source'; readonly source: SourceName; readonly text: Uint8Array | undefined }
+  | { readonly kind: 'blank'; readonly source: SourceName; readonly lo: number; readonly hi: number }
+  | { readonly kind: 'tombstone'; readonly tombstone: Tombstone }
   | { readonly kind: 'stat'; readonly name: string; readonly bytes: Uint8Array | undefined };
 
 /** What a change did. `fresh` is false when the event was there already; `count` says how often by now. */
@@ -85,6 +130,42 @@ export interface SharingOptions {
   /** Per key a positive factor of its weight; 1 by default. */
   readonly likeness?: readonly number[] | undefined;
   readonly also?: ArrayLike<number> | undefined;
+}
+
+/** Everything a store keeps of one event: what a copy inserts. */
+export interface FullRecord {
+  readonly ref: number;
+  readonly count: number;
+  /** With all its entities, links and terms. */
+  readonly event: NewEvent;
+}
+
+/** Links of an owner that is no event. */
+export interface OwnedLinks {
+  readonly owner: string;
+  readonly at: number;
+  readonly links: readonly Link[];
+}
+
+/** A byte range of a kept source text. */
+export interface SourceSlice {
+  readonly source: SourceName;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** One version of a source, as it is used. */
+export interface SourceInfo extends SourceName {
+  /** Events that name it. */
+  readonly events: number;
+  /** Bytes of its kept text; undefined when the text is not kept. */
+  readonly bytes: number | undefined;
+}
+
+/** How many edges of the asked kinds leave a node, and the sum of their weights in units. */
+export interface Degree {
+  readonly edges: number;
+  readonly weight: number;
 }
 
 export interface Tombstone {
@@ -136,6 +217,28 @@ export interface Store extends AsyncDisposable {
   near(queries: readonly CentredQuery[], limit: number): Promise<readonly Near[]>;
   /** Entities of one module whose signature is near. */
   nearEntities(module: string, query: CentredQuery, limit: number): Promise<{ key: number; distance: number }[]>;
+  /** Entities by key, in order; undefined where there is none. */
+  entities(keys: ArrayLike<number>): Promise<(Entity | undefined)[]>;
+  /** For each node its edges of some kinds, heaviest first, then by kind and target, at most `limit`. */
+  edges(nodes: ArrayLike<number>, kinds: readonly EdgeKind[], limit: number): Promise<Edge[][]>;
+  degrees(nodes: ArrayLike<number>, kinds: readonly EdgeKind[]): Promise<Degree[]>;
+  /** All edges in the order of from, kind, to: those behind `after`, at most `limit`. */
+  edgePage(after: Pick<Edge, 'from' | 'kind' | 'to'> | undefined, limit: number): Promise<Edge[]>;
+  /** Contributions to edges ever added or taken away: how much the graph has changed since some earlier number. */
+  edgeLog(): Promise<number>;
+  /** The links of each event, in order; empty where there are none. */
+  links(refs: ArrayLike<number>): Promise<(readonly Link[])[]>;
+  owners(): Promise<OwnedLinks[]>;
+  /** Events by words: BM25 over the terms. With a limit of 0 it only counts. */
+  lexical(terms: ArrayLike<number>, options: LexicalOptions): Promise<Lexical>;
+  /** Byte ranges of kept texts, cut to what is there; undefined where the text is not kept. */
+  texts(slices: readonly SourceSlice[]): Promise<(Uint8Array | undefined)[]>;
+  /** Sources in the order of uri, then hash: those behind `after`. */
+  sources(after: SourceName | undefined, limit: number): Promise<SourceInfo[]>;
+  /** Whole events in the order they were recorded: those with a larger reference than `after`. Damaged rows are left out. */
+  records(after: number, limit: number): Promise<FullRecord[]>;
+  /** In the order of their hashes: those behind `after`. */
+  tombstones(after: string | undefined, limit: number): Promise<Tombstone[]>;
   stat(name: string): Promise<Uint8Array | undefined>;
   statNames(): Promise<string[]>;
   tombstone(id: Id): Promise<Tombstone | undefined>;
@@ -147,6 +250,38 @@ export interface Store extends AsyncDisposable {
   compact(): Promise<void>;
   stats(): Promise<StoreStats>;
   close(): Promise<void>;
+}
+
+/** Whether a text may name a source: not empty, and without the two characters that stores need. */
+export function isSourceName(uri: string): boolean {
+  return uri.length > 0 && !uri.includes('\0') && !uri.includes('\u0001');
+}
+
+/** The same source; throws `bad_source` unless it has a name and 64 hexadecimal digits or nothing as hash. */
+export function expectSource(source: SourceName): SourceName {
+  const { uri, sha256 } = source;
+  if (isSourceName(uri) && /^([0-9a-f]{64})?$/.test(sha256)) return source;
+  throw new CairnError(
+    'bad_source',
+    'Expected a name without NUL or U+0001 and a SHA-256 in hexadecimal, got others.',
+    {
+      hint: 'Pass the path or URI of the source, and the hash of its bytes as 64 hexadecimal digits.',
+    },
+  );
+}
+
+export function eventNotFound(id: Id): CairnError {
+  return new CairnError('event_not_found', `Expected the id of a stored event, got ${idToText(id)}.`, {
+    hint: 'List the events to see what is there; it may have been forgotten.',
+  });
+}
+
+/** Copies keep their references, which only rise. */
+export function expectRef(ref: number, next: number): void {
+  if (Number.isSafeInteger(ref) && ref >= next) return;
+  throw new CairnError('bad_reference', `Expected a reference of at least ${next}, got ${ref}.`, {
+    hint: 'Copy events in the order of their references into a store without later ones.',
+  });
 }
 
 export function isCorrupt(row: Row): row is CorruptRow {

@@ -38,7 +38,8 @@ export function toRow(raw: EventRow): Row {
   if (sketch !== undefined && checksumOf({ id, at, provenance, meta, sketch }) !== raw.crc)
     return { ref, corrupt: true };
   const [task, source] = [fromText(raw.task), fromText(raw.source)];
-  return { ref, id, structure, task, source, at, provenance, meta, sketch: sketch ?? new Uint8Array(0), count: raw.n };
+  const rest = { sourceHash: '', times: undefined, sketch: sketch ?? new Uint8Array(0), count: raw.n };
+  return { ref, id, structure, task, source, at, provenance, meta, ...rest };
 }
 
 export async function rowsById(sql: Sql, ids: string): Promise<Row[]> {

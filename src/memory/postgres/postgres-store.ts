@@ -2,7 +2,6 @@
 // keys and by Hamming distance: nothing is loaded at open. A write has its effect exactly once even when the server dies in
 // the middle and comes back, because every writer leaves the number and the result of its last write in the same transaction.
 import { CairnError } from '../../errors.ts';
-import { dumpLines } from '../_dump.ts';
 import { contentHash } from '../_hash.ts';
 import type { CentredQuery, LshOptions, Near } from '../lsh.ts';
 import type { Change, Id, Row, Sharing, SharingOptions, Store, StoreStats, Tombstone, Written } from '../store.ts';
@@ -23,6 +22,7 @@ import {
 import { prepareSchema, TABLES } from './_schema.ts';
 import { Server, type Sql } from './_server.ts';
 import { parseTarget } from './_target.ts';
+import { expectPlain, plainDumpLines, WithoutGraph } from './_without-graph.ts';
 import { applyChanges, type Counters, fillBuckets, GROUP, packGroup } from './_write.ts';
 
 export interface PostgresStoreOptions {
@@ -48,7 +48,7 @@ export interface PostgresStoreOptions {
  * @example
  * const store = await PostgresStore.open({ url: 'postgres://me:secret@db.example/notes' });
  */
-export class PostgresStore implements Store {
+export class PostgresStore extends WithoutGraph implements Store {
   readonly id = 'postgres';
   readonly #server: Server;
   readonly #lock: Lock | undefined;
@@ -60,6 +60,7 @@ export class PostgresStore implements Store {
   #open = true;
 
   private constructor(server: Server, lock: Lock | undefined, writer: number, options: PostgresStoreOptions) {
+    super();
     this.#server = server;
     this.#lock = lock;
     this.#writer = writer;
@@ -111,6 +112,7 @@ export class PostgresStore implements Store {
 
   async #write(changes: readonly Change[]): Promise<Written[]> {
     this.#expectOpen();
+    const plain = expectPlain(changes);
     const sequence = ++this.#sequence;
     return this.#server.transaction(async (sql) => {
       // An attempt whose connection broke may have been committed, or may still be: its row lock makes this one wait.
@@ -121,7 +123,7 @@ export class PostgresStore implements Store {
         SELECT next, edits, events, bucketed, epoch FROM meta FOR UPDATE`;
       this.#lock?.check(row!.epoch);
       const counters: Counters = { ...row! };
-      const written = await applyChanges(sql, changes, counters);
+      const written = await applyChanges(sql, plain, counters);
       if (!counters.bucketed && counters.events >= this.#scanBelow) {
         await fillBuckets(sql, undefined);
         counters.bucketed = true;
@@ -222,7 +224,7 @@ export class PostgresStore implements Store {
     }
     const stats: [string, Uint8Array][] = [];
     for (const name of await this.statNames()) stats.push([name, (await this.stat(name))!]);
-    yield* dumpLines({ rows, postings, stats, signature: (ref) => signatures.get(ref) });
+    yield* plainDumpLines({ rows, postings, stats, signature: (ref) => signatures.get(ref) });
   }
 
   async verify(): Promise<readonly number[]> {
