@@ -12,6 +12,7 @@ export * from './evaluate-lm.ts';
 export { exportModelDir, type ExportedModel } from './export-model.ts';
 export * from './generate.ts';
 export * from './lm.ts';
+export * from './manifold-hash/index.ts';
 export * from './module.ts';
 export * from './sampling.ts';
 export * from './schedule.ts';
