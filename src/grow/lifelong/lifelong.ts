@@ -236,7 +236,8 @@ export class Lifelong {
     }
     let task = this.#byBucket.get(bucket)!;
     const code = numbersOf(context);
-    while (task.branch !== undefined && code !== undefined) {
+    if (code === undefined) return task;
+    while (task.branch !== undefined) {
       task = (code[task.branch.attribute] ?? 0) < task.branch.threshold ? task.branch.low : task.branch.high;
     }
     return task;

@@ -5,7 +5,7 @@ import { candidatesFor } from './candidates.ts';
 import { fitLadder } from './ladder.ts';
 import type { Library } from './library.ts';
 import type { Samples } from './samples.ts';
-import { type Branch, type Certified, Task, type TaskOptions } from './task.ts';
+import type { Branch, Certified, Task, TaskOptions } from './task.ts';
 
 /** A split, and which of its halves can be frozen at once. */
 export interface Split {
