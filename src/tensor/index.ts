@@ -17,6 +17,7 @@ export { checkGradients, type GradientCheckOptions, type GradientReport } from '
 export { conformanceCases, type ConformanceCase, type ConformanceOptions } from './conformance.ts';
 export { checkpoint } from './checkpoint.ts';
 export { compileSplitStep, defineSplitStep, type HostKernel, type SplitProgram, type SplitStep } from './split-step.ts';
+export { erfOf } from './ops/erf.ts';
 export { opRecord, opTable } from './ops/table.ts';
 // Named one by one: `matmul` and `transpose` are the graph ops; those of linalg/ are reached as `linalg.matmul`.
 export {

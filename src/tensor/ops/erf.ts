@@ -8,8 +8,8 @@ const LIMIT = 6; // erf(6) rounds to 1
 const TERMS = 130;
 const FACTOR = 1.1283791670955126; // 2 / sqrt(pi)
 
-/** erf(x) = 2/sqrt(pi) x exp(-x^2) (1 + z/3 (1 + z/5 (1 + z/7 ...))) with z = 2 x^2: all terms positive. */
-function erfOf(x: number): number {
+/** The error function of one number: erf(x) = 2/sqrt(pi) x exp(-x^2) (1 + z/3 (1 + z/5 (1 + z/7 ...))) with z = 2 x^2: all terms positive. */
+export function erfOf(x: number): number {
   const c = Math.max(-LIMIT, Math.min(LIMIT, x));
   const z = 2 * c * c;
   let sum = 1;
