@@ -4,7 +4,7 @@ import { Rng } from 'cairn/tensor';
 import type { LabOptions, LabReport } from '../report.ts';
 import { boards } from './boards.ts';
 import { crosstalk } from './crosstalk.ts';
-import { dictionary } from './dictionary.ts';
+import { dictionary, recursiveDictionary } from './dictionary.ts';
 import { discovering } from './discovering.ts';
 import { resemblance } from './resemblance.ts';
 import type { Part } from './scenes.ts';
@@ -19,9 +19,10 @@ export async function run(options: LabOptions): Promise<LabReport> {
   const parts: [string, () => Part][] = [
     ['cross-talk falls with the size of the sketch', () => crosstalk(rng.fork('crosstalk'), seed, full ? 3 : 1)],
     ['solving for all objects at once', () => solving(rng.fork('solving'), seed, full ? 60 : 20)],
-    ['similarity and counts', () => resemblance(rng.fork('similarity'), seed, full ? 60 : 20)],
+    ['similarity and counts', () => resemblance(rng.fork('similarity'), seed, full ? 200 : 60)],
     ['finding the objects of an unknown structure', () => discovering(rng.fork('discover'), seed, full ? 10 : 2)],
     ['learning unknown matrices', () => dictionary(rng.fork('dictionary'), seed)],
+    ['learning two levels at once', () => recursiveDictionary(rng.fork('recursive'), seed, full ? 6 : 2)],
     ['boards under erasure', () => boards(rng.fork('boards'), seed, full ? 150 : 32, options.plot)],
   ];
   const done: Part[] = [];

@@ -9,7 +9,7 @@ export function solving(rng: Rng, seed: number, scenes: number): Part {
   const spec = specOf(1024, seed);
   const rows: Cell[][] = [];
   const ratios: number[] = [];
-  const top = new Map<string, { one: number; two: number; typical: number }>();
+  const top = new Map<string, { one: number; two: number; common: number }>();
   let exact = 0;
   let foreign = 0;
   const cases = [
@@ -62,7 +62,8 @@ export function solving(rng: Rng, seed: number, scenes: number): Part {
     top.set(`${store}:${kept}:${order}`, {
       one: Math.max(...worst[0]),
       two: Math.max(...worst[1]),
-      typical: mean(worst[0]),
+      // All but one scene in twenty.
+      common: worst[0].toSorted((a, b) => a - b)[Math.ceil(0.95 * scenes) - 1]!,
     });
   }
   for (const { objects, event } of events) {
@@ -105,11 +106,12 @@ export function solving(rng: Rng, seed: number, scenes: number): Part {
       },
       {
         id: 'quarter-kept',
-        says: 'With three quarters of the numbers erased, the largest error at depth 1 of a typical scene is still small.',
+        says: 'With three quarters of the bytes erased, the largest error at depth 1 is still small.',
         kind: 'measured',
-        value: quarter.typical,
-        target: 'mean over scenes of the largest error <= 1e-2',
-        holds: quarter.typical <= 1e-2,
+        value: quarter.common,
+        baseline: quarter.one,
+        target: '<= 1e-2 in 95 of 100 scenes (baseline: the worst scene)',
+        holds: quarter.common <= 1e-2,
       },
       {
         id: 'error-is-stated',

@@ -49,6 +49,7 @@ export { add, DEFAULT_STEP, emptySum, exportSum, type IntegerSketch, meanOf, sub
 export { similarity, type SimilarityOptions } from './similarity.ts';
 export { type ModuleStats, plainCoefficient, plainStats, type PlainStatsOptions, stats } from './statistics.ts';
 export { ByteReader, ByteWriter } from './_bytes.ts';
+export { identify, type Identified } from './identify.ts';
 export { discover, type Discovered, type Discovery, type DiscoverOptions } from './discover.ts';
 export {
   blockColumn,
