@@ -105,7 +105,7 @@ function ownColumns(maps: Maps, o: StructureObject, signatures: boolean): Float6
 }
 
 /**
- * A (x − μ), touching only the columns of non-zero attributes, four at a time.
+ * A (x − μ), touching only the columns of non-zero attributes, eight at a time: what it costs is reading those columns.
  * @param x [n]
  * @returns [d]
  */
@@ -113,28 +113,31 @@ export function compiledContent(compiled: Compiled, x: ArrayLike<number>): Float
   const { columns, dim, mean } = compiled;
   const out = new Float64Array(dim);
   for (let i = 0; i < dim; i++) out[i] = -mean[i]!;
-  const used: number[] = [];
-  for (let j = 0; j < x.length; j++) if (x[j]! !== 0) used.push(j);
+  const used = new Uint32Array(x.length);
+  let n = 0;
+  for (let j = 0; j < x.length; j++) if (x[j] !== 0) used[n++] = j;
   let k = 0;
-  for (; k + 3 < used.length; k += 4) {
-    const a = used[k]! * dim;
-    const b = used[k + 1]! * dim;
-    const c = used[k + 2]! * dim;
-    const e = used[k + 3]! * dim;
-    const va = x[used[k]!]!;
-    const vb = x[used[k + 1]!]!;
-    const vc = x[used[k + 2]!]!;
-    const ve = x[used[k + 3]!]!;
-    for (let i = 0; i < dim; i++) {
-      out[i] = out[i]! + (va * columns[a + i]! + vb * columns[b + i]! + (vc * columns[c + i]! + ve * columns[e + i]!));
-    }
-  }
-  for (; k < used.length; k++) {
+  for (; k + 7 < n; k += 8) addEight(out, columns, used.subarray(k, k + 8), x);
+  for (; k < n; k++) {
     const v = x[used[k]!]!;
     const at = used[k]! * dim;
     for (let i = 0; i < dim; i++) out[i] = out[i]! + v * columns[at + i]!;
   }
   return out;
+}
+
+/** out += Σ x_j column_j over eight columns: one pass over `out`, so that reading the columns is nearly all there is. */
+function addEight(out: Float64Array, columns: Float64Array, used: Uint32Array, x: ArrayLike<number>): void {
+  const d = out.length;
+  const [a, b, c, e] = [used[0]! * d, used[1]! * d, used[2]! * d, used[3]! * d];
+  const [f, g, p, q] = [used[4]! * d, used[5]! * d, used[6]! * d, used[7]! * d];
+  const [va, vb, vc, ve] = [x[used[0]!]!, x[used[1]!]!, x[used[2]!]!, x[used[3]!]!];
+  const [vf, vg, vp, vq] = [x[used[4]!]!, x[used[5]!]!, x[used[6]!]!, x[used[7]!]!];
+  for (let i = 0; i < d; i++) {
+    const first = va * columns[a + i]! + vb * columns[b + i]! + (vc * columns[c + i]! + ve * columns[e + i]!);
+    const second = vf * columns[f + i]! + vg * columns[g + i]! + (vp * columns[p + i]! + vq * columns[q + i]!);
+    out[i] = out[i]! + (first + second);
+  }
 }
 
 /** Signature bits as ±1/√32, after the attributes of their object. */

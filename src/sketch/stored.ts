@@ -55,7 +55,7 @@ export function quantise(encoded: Encoded, options: QuantiseOptions = {}): Store
   const part = options.part ?? 'content';
   const source = part === 'content' ? encoded.content : encoded.values;
   const shape = { structureHash: encoded.structure.hash, part, order: 0, kept: source.length };
-  const spec = { ...encoded.spec, store };
+  const spec = store === encoded.spec.store ? encoded.spec : { ...encoded.spec, store };
   return { kind: 'stored', spec, ...shape, ...roundTo(source, store) };
 }
 
@@ -81,7 +81,11 @@ export function roundTo(
 
 function stepOfMaximum(source: ArrayLike<number>, limit: number): number {
   let max = 0;
-  for (let i = 0; i < source.length; i++) max = Math.max(max, Math.abs(source[i]!));
+  for (let i = 0; i < source.length; i++) {
+    const v = source[i]!;
+    if (v > max) max = v;
+    else if (-v > max) max = -v;
+  }
   return max / limit;
 }
 
@@ -109,10 +113,15 @@ function stepOfLeastError(source: ArrayLike<number>, limit: number): number {
 function roundInto(source: ArrayLike<number>, step: number, limit: number, codes: Int8Array): number {
   let error = 0;
   for (let i = 0; i < source.length; i++) {
-    const v = source[i]! / step;
-    const magnitude = Math.min(limit, Math.floor(Math.abs(v) + 0.5));
-    codes[i] = v < 0 ? -magnitude : magnitude;
-    error += (codes[i]! * step - source[i]!) ** 2;
+    const value = source[i]!;
+    const v = value / step;
+    // Truncation towards zero after half a step away from it rounds half away from zero.
+    let code = v < 0 ? (v - 0.5) | 0 : (v + 0.5) | 0;
+    if (code > limit) code = limit;
+    else if (code < -limit) code = -limit;
+    codes[i] = code;
+    const rest = code * step - value;
+    error += rest * rest;
   }
   return error;
 }
