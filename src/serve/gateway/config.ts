@@ -1,0 +1,283 @@
+// The gateway's configuration: one JSON file, validated as a whole before any of it is used. Every fault names its place.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { CairnError } from '../../errors.ts';
+
+const name = z
+  .string()
+  .min(1)
+  .max(120)
+  .regex(/^[\w.:@+-]+(\/[\w.:@+-]+)*$/, 'Expected letters, digits and . : _ - / @ +');
+const price = z.number().nonnegative().finite();
+const milliseconds = z.number().int().min(1).max(3_600_000);
+
+const timeouts = z
+  .object({ connect: milliseconds, firstByte: milliseconds, idle: milliseconds, total: milliseconds })
+  .partial()
+  .strict();
+
+const provider = z
+  .object({
+    id: name,
+    kind: z.enum(['openai', 'gemini', 'local']),
+    /** OpenAI-compatible: up to and including /v1. Gemini: the host. */
+    baseUrl: z.string().optional(),
+    /** Name of the environment variable that holds the key. */
+    apiKeyEnv: z.string().min(1).optional(),
+    /** File that holds the key; readable by its owner only. */
+    apiKeyFile: z.string().min(1).optional(),
+    headers: z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[\x20-\x7e]*$/)).optional(),
+    timeouts: timeouts.optional(),
+    /** Calls at the same time; more wait in a queue. */
+    concurrency: z.number().int().min(1).max(10_000).default(256),
+    queue: z.number().int().min(0).max(100_000).default(1_024),
+    /** Addresses inside this machine or network are refused unless this is true. Loopback is always allowed. */
+    allowPrivate: z.boolean().default(false),
+  })
+  .strict();
+
+const model = z
+  .object({
+    /** How clients name it; also `<provider>/<model>`. */
+    id: name,
+    provider: name,
+    /** The provider's own name for it. Default: the id. */
+    model: z.string().min(1).optional(),
+    priceIn: price.default(0),
+    priceOut: price.default(0),
+    priceCachedIn: price.optional(),
+    contextTokens: z.number().int().positive().optional(),
+    maxOutputTokens: z.number().int().positive().optional(),
+    modalities: z.array(z.enum(['text', 'image', 'audio', 'video'])).default(['text']),
+    tools: z.boolean().default(true),
+    /** Tokens it may think; 'dynamic': as it likes, 'off': none. */
+    thinkingBudget: z.union([z.number().int().nonnegative(), z.enum(['dynamic', 'off'])]).optional(),
+    /** Model of the evaluation table that this arm is. Default: the id. */
+    profile: z.string().optional(),
+    embeddings: z.boolean().default(false),
+    enabled: z.boolean().default(true),
+  })
+  .strict();
+
+const policy = z
+  .object({
+    /** 0: cheapest, 1: best. */
+    quality: z.number().min(0).max(1).optional(),
+    lambda: z.number().nonnegative().optional(),
+    maxErrorIncrease: z.number().min(0).max(1).optional(),
+    budgetPerRequest: price.optional(),
+    allow: z.array(name).optional(),
+    deny: z.array(name).optional(),
+  })
+  .strict();
+
+const budget = z
+  .object({
+    scope: z.enum(['server', 'key', 'session']),
+    /** For scope key: the name of one key. Default: each key by itself. */
+    key: z.string().optional(),
+    unit: z.enum(['usd', 'tokens', 'requests']),
+    window: z.enum(['minute', 'hour', 'day', 'month']),
+    limit: z.number().positive().finite(),
+    onBudget: z.enum(['refuse', 'degrade']).default('refuse'),
+  })
+  .strict();
+
+export const gatewayConfig = z
+  .object({
+    $schema: z.string().optional(),
+    providers: z.array(provider).default([]),
+    models: z.array(model).default([]),
+    /** Names that clients use for something of ours, for example { "gpt-4o": "cairn/auto" }. */
+    aliases: z.record(z.string(), z.string()).default({}),
+    routing: z
+      .object({
+        /** Folder of a fitted router (`cairn route fit`). */
+        router: z.string().optional(),
+        default: policy.default({}),
+        policies: z.record(name, policy).default({}),
+        /** The model that is taken when nothing is fitted, and the one savings are measured against. Default: the dearest. */
+        reference: name.optional(),
+        stickiness: z
+          .object({
+            enabled: z.boolean().default(true),
+            /** Error that a better arm must save before a conversation moves. */
+            margin: z.number().min(0).max(1).default(0.02),
+            remainingTurns: z.number().min(1).max(100).default(3),
+            warmMs: z.number().int().positive().default(300_000),
+          })
+          .strict()
+          .default({ enabled: true, margin: 0.02, remainingTurns: 3, warmMs: 300_000 }),
+      })
+      .strict()
+      .default({
+        default: {},
+        policies: {},
+        stickiness: { enabled: true, margin: 0.02, remainingTurns: 3, warmMs: 300_000 },
+      }),
+    fallback: z
+      .object({
+        maxArms: z.number().int().min(1).max(10).default(3),
+        retries: z.number().int().min(0).max(10).default(2),
+        /** A fallback may cost so many times what was chosen. */
+        maxCostRatio: z.number().min(1).default(3),
+      })
+      .strict()
+      .default({ maxArms: 3, retries: 2, maxCostRatio: 3 }),
+    budgets: z.array(budget).default([]),
+    cache: z
+      .object({
+        exact: z.boolean().default(false),
+        maxEntries: z.number().int().min(1).max(1_000_000).default(10_000),
+        ttlSeconds: z.number().int().positive().default(86_400),
+      })
+      .strict()
+      .default({ exact: false, maxEntries: 10_000, ttlSeconds: 86_400 }),
+    log: z.enum(['off', 'metadata', 'full']).default('metadata'),
+    maxBodyBytes: z
+      .number()
+      .int()
+      .min(1_024)
+      .max(256 * 1024 * 1024)
+      .default(32 * 1024 * 1024),
+  })
+  .strict();
+
+export type GatewayConfig = z.infer<typeof gatewayConfig>;
+export type ProviderConfig = GatewayConfig['providers'][number];
+export type ModelConfig = GatewayConfig['models'][number];
+export type PolicyConfig = z.infer<typeof policy>;
+export type BudgetConfig = GatewayConfig['budgets'][number];
+
+/** The empty configuration: no upstream models. */
+export const EMPTY_CONFIG: GatewayConfig = gatewayConfig.parse({});
+
+/**
+ * Validates a configuration.
+ * @throws CairnError `bad_config` that names every faulty place
+ */
+export function parseConfig(value: unknown): GatewayConfig {
+  const parsed = gatewayConfig.safeParse(value);
+  if (!parsed.success) {
+    throw badConfig(parsed.error.issues.slice(0, 10).map((issue) => `${placeOf(issue.path)}: ${issue.message}`));
+  }
+  const faults = [...crossChecks(parsed.data)];
+  if (faults.length > 0) throw badConfig(faults.slice(0, 10));
+  return parsed.data;
+}
+
+/** Reads and validates a file. @throws CairnError `no_config`, `bad_config` */
+export function readConfig(path: string): GatewayConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new CairnError('no_config', `Expected a configuration file at ${path}, got none that can be read.`, {
+      hint: 'Check the path given with --config.',
+      cause,
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw badConfig([`${path}: ${(cause as Error).message}`]);
+  }
+  return parseConfig(value);
+}
+
+/** The schema for editors, as JSON Schema. */
+export function configSchema(): object {
+  return z.toJSONSchema(gatewayConfig, { io: 'input' });
+}
+
+function* crossChecks(config: GatewayConfig): Generator<string> {
+  const providers = new Map(config.providers.map((p) => [p.id, p]));
+  yield* repeated(
+    'providers',
+    config.providers.map((p) => p.id),
+  );
+  yield* repeated(
+    'models',
+    config.models.map((m) => m.id),
+  );
+  for (const [i, p] of config.providers.entries()) {
+    const at = `providers[${i}] (${p.id})`;
+    if (p.kind === 'local') continue;
+    if (p.baseUrl === undefined) yield `${at}.baseUrl: Expected an address, got none.`;
+    else {
+      const fault = addressFault(p.baseUrl, p.allowPrivate);
+      if (fault !== undefined) yield `${at}.baseUrl: ${fault}`;
+    }
+    if (p.apiKeyEnv !== undefined && p.apiKeyFile !== undefined)
+      yield `${at}: Expected apiKeyEnv or apiKeyFile, got both.`;
+  }
+  const models = new Set(config.models.map((m) => m.id));
+  for (const [i, m] of config.models.entries()) {
+    if (!providers.has(m.provider))
+      yield `models[${i}] (${m.id}).provider: Expected a configured provider, got "${m.provider}".`;
+    if (m.id.startsWith('cairn/')) yield `models[${i}].id: Names that begin with cairn/ are Cairn's own.`;
+  }
+  const { reference } = config.routing;
+  if (reference !== undefined && !models.has(reference))
+    yield `routing.reference: Expected a configured model, got "${reference}".`;
+  for (const [alias, target] of Object.entries(config.aliases)) {
+    const auto = target === 'cairn/auto' || target.startsWith('cairn/auto:');
+    if (!auto && !models.has(target))
+      yield `aliases.${alias}: Expected a configured model or cairn/auto, got "${target}".`;
+    if (target.startsWith('cairn/auto:') && !(target.slice(11) in config.routing.policies)) {
+      yield `aliases.${alias}: Expected a policy of routing.policies, got "${target.slice(11)}".`;
+    }
+  }
+}
+
+function* repeated(what: string, ids: readonly string[]): Generator<string> {
+  const seen = new Set<string>();
+  for (const id of ids) {
+    if (seen.has(id)) yield `${what}: Expected different ids, got "${id}" twice.`;
+    seen.add(id);
+  }
+}
+
+/** Why an upstream address is refused; undefined when it is fine. Names are not resolved here. */
+export function addressFault(address: string, allowPrivate: boolean): string | undefined {
+  let url: URL;
+  try {
+    url = new URL(address);
+  } catch {
+    return 'Expected an address like https://host/v1.';
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return `Expected http or https, got ${url.protocol}`;
+  if (url.username !== '' || url.password !== '') return 'Expected no password inside the address. Use apiKeyEnv.';
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (/^169\.254\.|^fe[89ab][0-9a-f]:|^metadata\./i.test(host))
+    return 'Expected an upstream, got an address of the machine’s own metadata service.';
+  const isPrivate = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|0\.|f[cd][0-9a-f]{2}:)/i.test(host);
+  if (isPrivate && !allowPrivate)
+    return 'Expected a public address, got one of a private network. Set allowPrivate to true if it is meant.';
+  const loopback = host === 'localhost' || host === '::1' || /^127\./.test(host);
+  if (url.protocol === 'http:' && !loopback && !isPrivate)
+    return 'Expected https for an address outside this machine, got http.';
+  return undefined;
+}
+
+function placeOf(path: readonly PropertyKey[]): string {
+  return (
+    path.reduce<string>(
+      (text, key) =>
+        typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`,
+      '',
+    ) || 'the file'
+  );
+}
+
+function badConfig(faults: readonly string[]): CairnError {
+  return new CairnError(
+    'bad_config',
+    `Expected a valid configuration, got ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}: ${faults.join('; ')}`,
+    {
+      hint: 'Mend the file; the configuration before it stays in use.',
+      details: { faults },
+    },
+  );
+}
