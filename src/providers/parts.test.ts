@@ -1,5 +1,5 @@
 // The small parts by themselves: event parsing for any cut, the breaker as a model, waiting, redaction.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backoffMs, pause } from './backoff.ts';
 import { Breaker } from './breaker.ts';

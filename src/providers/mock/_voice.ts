@@ -2,7 +2,21 @@
 // demanded, honest token counts (a word is a token). The same request always gets the same answer.
 import { createHash } from 'node:crypto';
 import { isObject, type JsonObject, listAt, objectAt, textAt } from '../json.ts';
-import { askOf, type MockModel } from './upstream.ts';
+
+export interface MockModel {
+  /** Milliseconds to the first byte. Default 0. */
+  readonly delayMs?: number;
+  /** Milliseconds between pieces of a stream. Default 0. */
+  readonly pieceMs?: number;
+  /** Words of an answer. Default 12. */
+  readonly words?: number;
+  /** Tokens that it says it thought. Default 0. */
+  readonly thoughtTokens?: number;
+  /** What it answers; by default a made-up sentence that names the model. */
+  readonly answer?: (ask: string, body: JsonObject) => string;
+  /** Requests a second before it answers 429. Default unlimited. */
+  readonly perSecond?: number;
+}
 
 export interface Played {
   readonly whole: JsonObject;
@@ -135,4 +149,24 @@ function asGemini({ words, prompt, thought }: { words: readonly string[]; prompt
       i === words.length - 1 ? { ...candidate(word, 'STOP'), usageMetadata } : candidate(word),
     ),
   };
+}
+
+/** What the last person said in a chat request of either form. */
+function askOf(body: JsonObject): string {
+  const messages = listAt(body, 'messages').filter(isObject);
+  const last = messages.findLast((m) => m['role'] === 'user');
+  if (last !== undefined) {
+    const content = last['content'];
+    if (typeof content === 'string') return content;
+    return listAt(last, 'content')
+      .filter(isObject)
+      .map((part) => textAt(part, 'text') ?? '')
+      .join(' ');
+  }
+  const contents = listAt(body, 'contents').filter(isObject);
+  const turn = contents.findLast((c) => c['role'] === 'user') ?? objectAt(body, 'none');
+  return listAt(turn, 'parts')
+    .filter(isObject)
+    .map((part) => textAt(part, 'text') ?? '')
+    .join(' ');
 }

@@ -2,8 +2,10 @@
 // limits, errors and broken answers. For tests, benchmarks and demonstrations without a key; its answers are made up and say so.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isObject, type JsonObject, listAt, objectAt, textAt } from '../json.ts';
-import { answerAs, type Played } from './_voice.ts';
+import { isObject, type JsonObject, listAt, textAt } from '../json.ts';
+import { answerAs, type MockModel, type Played } from './_voice.ts';
+
+export type { MockModel };
 
 /** How one request goes wrong. */
 export type Fault =
@@ -20,21 +22,6 @@ export type Fault =
   | { readonly kind: 'html' }
   /** The stream ends without [DONE]. */
   | { readonly kind: 'no-done' };
-
-export interface MockModel {
-  /** Milliseconds to the first byte. Default 0. */
-  readonly delayMs?: number;
-  /** Milliseconds between pieces of a stream. Default 0. */
-  readonly pieceMs?: number;
-  /** Words of an answer. Default 12. */
-  readonly words?: number;
-  /** Tokens that it says it thought. Default 0. */
-  readonly thoughtTokens?: number;
-  /** What it answers; by default a made-up sentence that names the model. */
-  readonly answer?: (ask: string, body: JsonObject) => string;
-  /** Requests a second before it answers 429. Default unlimited. */
-  readonly perSecond?: number;
-}
 
 export interface MockOptions {
   readonly models: Readonly<Record<string, MockModel>>;
@@ -247,24 +234,4 @@ function json(response: ServerResponse, status: number, body: JsonObject): void 
 
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** What the last person said in a chat request of either form. */
-export function askOf(body: JsonObject): string {
-  const messages = listAt(body, 'messages').filter(isObject);
-  const last = messages.findLast((m) => m['role'] === 'user');
-  if (last !== undefined) {
-    const content = last['content'];
-    if (typeof content === 'string') return content;
-    return listAt(last, 'content')
-      .filter(isObject)
-      .map((part) => textAt(part, 'text') ?? '')
-      .join(' ');
-  }
-  const contents = listAt(body, 'contents').filter(isObject);
-  const turn = contents.findLast((c) => c['role'] === 'user') ?? objectAt(body, 'none');
-  return listAt(turn, 'parts')
-    .filter(isObject)
-    .map((part) => textAt(part, 'text') ?? '')
-    .join(' ');
 }

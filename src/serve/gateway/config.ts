@@ -255,7 +255,7 @@ export function addressFault(address: string, allowPrivate: boolean): string | u
   const isPrivate = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|0\.|f[cd][0-9a-f]{2}:)/i.test(host);
   if (isPrivate && !allowPrivate)
     return 'Expected a public address, got one of a private network. Set allowPrivate to true if it is meant.';
-  const loopback = host === 'localhost' || host === '::1' || /^127\./.test(host);
+  const loopback = host === 'localhost' || host === '::1' || host.startsWith('127.');
   if (url.protocol === 'http:' && !loopback && !isPrivate)
     return 'Expected https for an address outside this machine, got http.';
   return undefined;
