@@ -7,8 +7,11 @@ import type { Rng } from '../tensor/index.ts';
 export interface FeatureMap {
   readonly k: number;
   readonly dim: number;
-  /** [K] non-negative, sum 1: how much the input z [dim] is of each kind. */
-  phi(z: ArrayLike<number>): Float64Array;
+  /**
+   * [K] non-negative, sum 1: how much the input z [dim] is of each kind.
+   * @param out written and returned when given, so that nothing is allocated
+   */
+  phi(z: ArrayLike<number>, out?: Float64Array): Float64Array;
 }
 
 export interface KMeansOptions {
@@ -57,8 +60,8 @@ export class KMeans implements FeatureMap {
     return best;
   }
 
-  phi(z: ArrayLike<number>): Float64Array {
-    const out = new Float64Array(this.k);
+  phi(z: ArrayLike<number>, out = new Float64Array(this.k)): Float64Array {
+    out.fill(0);
     out[this.assign(z)] = 1;
     return out;
   }

@@ -1,0 +1,137 @@
+// A sparse matrix by rows and its leading right singular vectors by randomised subspace iteration (Halko, Martinsson and
+// Tropp 2011): Gaussian start, power iterations with orthonormalisation in between, eigenvectors of the small Gram matrix.
+import { eigSym, matrix, type Rng } from '../../tensor/index.ts';
+
+/** Rows of (column, value) pairs: row i holds the entries rowStart[i] .. rowStart[i+1]. */
+export interface SparseRows {
+  readonly rows: number;
+  readonly cols: number;
+  readonly rowStart: Int32Array;
+  readonly column: Int32Array;
+  readonly value: Float64Array;
+}
+
+/** Leading right singular vectors. */
+export interface RightVectors {
+  /** [cols, k], columns by falling singular value; the entry of largest magnitude of each is positive. */
+  readonly vectors: Float64Array;
+  readonly k: number;
+  /** [k] */
+  readonly singular: Float64Array;
+}
+
+/**
+ * @param k wanted vectors; fewer come back when the rank is smaller
+ * @param rng the Gaussian start; same seed, same bytes
+ */
+export function rightSingularVectors(
+  y: SparseRows,
+  k: number,
+  rng: Rng,
+  options: { readonly oversample?: number; readonly power?: number } = {},
+): RightVectors {
+  const width = Math.min(k + (options.oversample ?? 10), y.rows, y.cols);
+  const start = new Float64Array(y.cols * width);
+  rng.fillNormal(start);
+  let range = orthonormal(times(y, start, width), y.rows, width);
+  for (let i = 0; i < (options.power ?? 4); i++) {
+    const back = orthonormal(timesTransposed(y, range.q, range.width), y.cols, range.width);
+    range = orthonormal(times(y, back.q, back.width), y.rows, back.width);
+  }
+  // B = Qt Y is [width, cols]; kept transposed. Its Gram matrix has the squared singular values.
+  const w = range.width;
+  const bt = timesTransposed(y, range.q, w);
+  const { values, vectors } = eigSym(gramOf(bt, y.cols, w));
+  const top = values[w - 1] ?? 0;
+  const keep: number[] = [];
+  for (let i = w - 1; i >= 0 && keep.length < k; i--) if (values[i]! > 1e-10 * top && values[i]! > 0) keep.push(i);
+  const out = new Float64Array(y.cols * keep.length);
+  const singular = Float64Array.from(keep, (i) => Math.sqrt(values[i]!));
+  for (let c = 0; c < y.cols; c++) {
+    for (let j = 0; j < keep.length; j++) {
+      let sum = 0;
+      for (let i = 0; i < w; i++) sum += bt[c * w + i]! * vectors.data[i * w + keep[j]!]!;
+      out[c * keep.length + j] = sum / singular[j]!;
+    }
+  }
+  fixSigns(out, y.cols, keep.length);
+  return { vectors: out, k: keep.length, singular };
+}
+
+/** Y X, [rows, width]. */
+export function times(y: SparseRows, x: Float64Array, width: number): Float64Array {
+  const out = new Float64Array(y.rows * width);
+  for (let i = 0; i < y.rows; i++) {
+    const to = i * width;
+    for (let e = y.rowStart[i]!; e < y.rowStart[i + 1]!; e++) {
+      const v = y.value[e]!;
+      const from = y.column[e]! * width;
+      for (let j = 0; j < width; j++) out[to + j] = out[to + j]! + v * x[from + j]!;
+    }
+  }
+  return out;
+}
+
+/** Yt X, [cols, width]. */
+export function timesTransposed(y: SparseRows, x: Float64Array, width: number): Float64Array {
+  const out = new Float64Array(y.cols * width);
+  for (let i = 0; i < y.rows; i++) {
+    const from = i * width;
+    for (let e = y.rowStart[i]!; e < y.rowStart[i + 1]!; e++) {
+      const v = y.value[e]!;
+      const to = y.column[e]! * width;
+      for (let j = 0; j < width; j++) out[to + j] = out[to + j]! + v * x[from + j]!;
+    }
+  }
+  return out;
+}
+
+/** An orthonormal basis of the columns of a [rows, width], by the Gram matrix, twice; null directions are dropped. */
+function orthonormal(a: Float64Array, rows: number, width: number): { q: Float64Array; width: number } {
+  let q = a;
+  let w = width;
+  for (let pass = 0; pass < 2; pass++) {
+    const { values, vectors } = eigSym(gramOf(q, rows, w));
+    const top = values[w - 1] ?? 0;
+    const keep = Array.from({ length: w }, (_, i) => i).filter((i) => values[i]! > 1e-13 * top && values[i]! > 0);
+    const next = new Float64Array(rows * keep.length);
+    const basis = new Float64Array(w * keep.length);
+    for (let i = 0; i < w; i++)
+      for (let j = 0; j < keep.length; j++)
+        basis[i * keep.length + j] = vectors.data[i * w + keep[j]!]! / Math.sqrt(values[keep[j]!]!);
+    for (let r = 0; r < rows; r++) {
+      const to = r * keep.length;
+      for (let i = 0; i < w; i++) {
+        const v = q[r * w + i]!;
+        if (v === 0) continue;
+        for (let j = 0; j < keep.length; j++) next[to + j] = next[to + j]! + v * basis[i * keep.length + j]!;
+      }
+    }
+    q = next;
+    w = keep.length;
+  }
+  return { q, width: w };
+}
+
+/** At A of a [rows, width]. */
+function gramOf(a: Float64Array, rows: number, width: number): ReturnType<typeof matrix> {
+  const out = matrix(width, width);
+  for (let r = 0; r < rows; r++) {
+    const from = r * width;
+    for (let i = 0; i < width; i++) {
+      const v = a[from + i]!;
+      if (v === 0) continue;
+      for (let j = 0; j <= i; j++) out.data[i * width + j] = out.data[i * width + j]! + v * a[from + j]!;
+    }
+  }
+  for (let i = 0; i < width; i++) for (let j = i + 1; j < width; j++) out.data[i * width + j] = out.data[j * width + i]!;
+  return out;
+}
+
+function fixSigns(vectors: Float64Array, rows: number, k: number): void {
+  for (let j = 0; j < k; j++) {
+    let best = 0;
+    for (let r = 0; r < rows; r++) if (Math.abs(vectors[r * k + j]!) > Math.abs(best)) best = vectors[r * k + j]!;
+    if (best < 0) for (let r = 0; r < rows; r++) vectors[r * k + j] = -vectors[r * k + j]!;
+  }
+}
