@@ -55,7 +55,8 @@ export function phiOfRows(map: FeatureMap, features: Float32Array): Float64Array
 export function psiUnder(map: FeatureMap, features: Float32Array, target: Float64Array, options: PsiOptions = {}): Psi {
   const parts = mapsOf(map).map((m) => estimatePsi(phiOfRows(m, features), target, m.k, options));
   if (parts.length === 1) return parts[0]!;
-  const joined = (pick: (psi: Psi) => Float64Array): Float64Array => Float64Array.from(parts.flatMap((p) => [...pick(p)]));
+  const joined = (pick: (psi: Psi) => Float64Array): Float64Array =>
+    Float64Array.from(parts.flatMap((p) => [...pick(p)]));
   const first = parts[0]!;
   return {
     k: map.k,

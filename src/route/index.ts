@@ -1,6 +1,20 @@
 // Public names of the routing layer.
 export { validateTable, columnMeans, selectRows, type EvaluationTable } from './table.ts';
+export * from './tables/index.ts';
+export * from './features/index.ts';
+export * from './pool/index.ts';
+export { generatePool, type GeneratedPool, type GeneratedPoolOptions } from './generated-pool.ts';
+export { humanAsk, stripHarness, defaultHarness, type ChatMessage, type HarnessRules } from './ask.ts';
 export { fitKMeans, KMeans, type FeatureMap, type KMeansOptions } from './kmeans.ts';
+export {
+  fitLearnedMap,
+  LearnedMap,
+  mapLoss,
+  thetaOf,
+  type LearnedMapOptions,
+  type MapTraining,
+} from './learned-map.ts';
+export { BaggedMap, mapsOf, phiOfRows, psiUnder } from './bagged-map.ts';
 export { estimatePsi, expected, shrink, oneHot, type Estimator, type Psi, type PsiOptions } from './psi.ts';
 export { plugIn, ranking, lambdaGrid, chooseLambda, type OperatingPoint } from './rule.ts';
 export {

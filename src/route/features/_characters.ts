@@ -10,7 +10,8 @@ export const ALONE = 4;
 let classes: Uint8Array | undefined;
 let lower: Uint16Array | undefined;
 
-const DENSE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const DENSE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
 /** [65536] class of every code unit; surrogates are 0 here. */
 export function characterClasses(): Uint8Array {

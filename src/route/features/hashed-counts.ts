@@ -188,7 +188,10 @@ export class HashedCounts {
     if (c < 0x80) return CRC[(h ^ c) & 255]! ^ (h >>> 8);
     if (c < 0x800) return byte(byte(h, 0xc0 | (c >> 6)), 0x80 | (c & 63));
     if (c < 0x10000) return byte(byte(byte(h, 0xe0 | (c >> 12)), 0x80 | ((c >> 6) & 63)), 0x80 | (c & 63));
-    return byte(byte(byte(byte(h, 0xf0 | (c >> 18)), 0x80 | ((c >> 12) & 63)), 0x80 | ((c >> 6) & 63)), 0x80 | (c & 63));
+    return byte(
+      byte(byte(byte(h, 0xf0 | (c >> 18)), 0x80 | ((c >> 12) & 63)), 0x80 | ((c >> 6) & 63)),
+      0x80 | (c & 63),
+    );
   }
 }
 

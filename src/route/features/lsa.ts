@@ -64,10 +64,18 @@ export class LsaEncoder implements Encoder<string> {
 
   constructor(parts: LsaParts) {
     const { bits, latent, cells } = parts;
-    if (parts.basis.length !== cells.length * latent || parts.idf.length !== cells.length || parts.scale.length !== cells.length) {
-      throw new CairnError('bad_features', `Expected ${cells.length} rows of ${latent} numbers, got ${parts.basis.length}.`, {
-        hint: 'Fit the features again.',
-      });
+    if (
+      parts.basis.length !== cells.length * latent ||
+      parts.idf.length !== cells.length ||
+      parts.scale.length !== cells.length
+    ) {
+      throw new CairnError(
+        'bad_features',
+        `Expected ${cells.length} rows of ${latent} numbers, got ${parts.basis.length}.`,
+        {
+          hint: 'Fit the features again.',
+        },
+      );
     }
     this.parts = parts;
     this.id = `lsa/${parts.kind}/${bits}/${latent}${parts.surfaceWeight > 0 ? '+surface' : ''}`;
@@ -116,7 +124,8 @@ export class LsaEncoder implements Encoder<string> {
     if (surfaceWeight === 0) return;
     this.#surface.measure(text, this.#measured);
     for (let s = 0; s < SURFACE_SIZE; s++) {
-      const z = counts.size === 0 ? 0 : (this.#measured[s]! - this.parts.surfaceMean[s]!) / this.parts.surfaceSpread[s]!;
+      const z =
+        counts.size === 0 ? 0 : (this.#measured[s]! - this.parts.surfaceMean[s]!) / this.parts.surfaceSpread[s]!;
       out[offset + latent + s] = surfaceWeight * Math.max(-SPREAD_LIMIT, Math.min(SPREAD_LIMIT, z));
     }
   }
@@ -150,7 +159,12 @@ export function fitLsa(texts: readonly string[], options: LsaOptions): LsaEncode
   const surfaceWeight = options.surface ?? (kind === 'ascii-v1' ? 0 : 0.1);
   const surface = surfaceMoments(sample);
   const common = { kind, bits, surfaceWeight, prompts: texts.length, ...surface } as const;
-  const none = { cells: new Int32Array(0), idf: new Float32Array(0), basis: new Int8Array(0), scale: new Float32Array(0) };
+  const none = {
+    cells: new Int32Array(0),
+    idf: new Float32Array(0),
+    basis: new Int8Array(0),
+    scale: new Float32Array(0),
+  };
   const few: LsaParts = { ...common, latent: PROJECTION_DIM, ...none };
   if (sample.length < FEW_PROMPTS) return new LsaEncoder(few);
   const { y, cells, idf } = weightedRows(sample, new HashedCounts(kind, bits));
@@ -162,7 +176,10 @@ export function fitLsa(texts: readonly string[], options: LsaOptions): LsaEncode
 }
 
 /** Rows of tf x idf of unit length; columns are the cells that at least two texts have. */
-function weightedRows(texts: readonly string[], counts: HashedCounts): { y: SparseRows; cells: Int32Array; idf: Float32Array } {
+function weightedRows(
+  texts: readonly string[],
+  counts: HashedCounts,
+): { y: SparseRows; cells: Int32Array; idf: Float32Array } {
   const size = 2 ** counts.bits;
   const df = new Int32Array(size);
   const rowStart = new Int32Array(texts.length + 1);
@@ -187,7 +204,11 @@ function weightedRows(texts: readonly string[], counts: HashedCounts): { y: Spar
   const column = new Int32Array(size).fill(-1);
   cells.forEach((cell, r) => (column[cell] = r));
   const idf = Float32Array.from(cells, (cell) => Math.log((1 + texts.length) / (1 + df[cell]!)));
-  const kept = { rowStart: new Int32Array(texts.length + 1), column: new Int32Array(end), value: new Float64Array(end) };
+  const kept = {
+    rowStart: new Int32Array(texts.length + 1),
+    column: new Int32Array(end),
+    value: new Float64Array(end),
+  };
   let to = 0;
   for (let i = 0; i < texts.length; i++) {
     const from = to;

@@ -1,5 +1,6 @@
 // A sparse matrix by rows and its leading right singular vectors by randomised subspace iteration (Halko, Martinsson and
-// Tropp 2011): Gaussian start, power iterations with orthonormalisation in between, eigenvectors of the small Gram matrix.
+// Tropp 2011): Gaussian start among the rows' combinations, power iterations of Y Yt with orthonormalisation in between,
+// eigenvectors of the small Gram matrix.
 import { eigSym, matrix, type Rng } from '../../tensor/index.ts';
 
 /** Rows of (column, value) pairs: row i holds the entries rowStart[i] .. rowStart[i+1]. */
@@ -31,12 +32,13 @@ export function rightSingularVectors(
   options: { readonly oversample?: number; readonly power?: number } = {},
 ): RightVectors {
   const width = Math.min(k + (options.oversample ?? 10), y.rows, y.cols);
-  const start = new Float64Array(y.cols * width);
+  const start = new Float64Array(y.rows * width);
   rng.fillNormal(start);
-  let range = orthonormal(times(y, start, width), y.rows, width);
-  for (let i = 0; i < (options.power ?? 4); i++) {
-    const back = orthonormal(timesTransposed(y, range.q, range.width), y.cols, range.width);
-    range = orthonormal(times(y, back.q, back.width), y.rows, back.width);
+  let range = orthonormal(start, y.rows, width, 1);
+  const power = options.power ?? 4;
+  for (let i = 0; i <= power; i++) {
+    const image = times(y, timesTransposed(y, range.q, range.width), range.width);
+    range = orthonormal(image, y.rows, range.width, i < power ? 1 : 2);
   }
   // B = Qt Y is [width, cols]; kept transposed. Its Gram matrix has the squared singular values.
   const w = range.width;
@@ -45,15 +47,11 @@ export function rightSingularVectors(
   const top = values[w - 1] ?? 0;
   const keep: number[] = [];
   for (let i = w - 1; i >= 0 && keep.length < k; i--) if (values[i]! > 1e-10 * top && values[i]! > 0) keep.push(i);
-  const out = new Float64Array(y.cols * keep.length);
   const singular = Float64Array.from(keep, (i) => Math.sqrt(values[i]!));
-  for (let c = 0; c < y.cols; c++) {
-    for (let j = 0; j < keep.length; j++) {
-      let sum = 0;
-      for (let i = 0; i < w; i++) sum += bt[c * w + i]! * vectors.data[i * w + keep[j]!]!;
-      out[c * keep.length + j] = sum / singular[j]!;
-    }
-  }
+  const turn = new Float64Array(w * keep.length);
+  for (let i = 0; i < w; i++)
+    for (let j = 0; j < keep.length; j++) turn[i * keep.length + j] = vectors.data[i * w + keep[j]!]! / singular[j]!;
+  const out = product(bt, y.cols, w, turn, keep.length);
   fixSigns(out, y.cols, keep.length);
   return { vectors: out, k: keep.length, singular };
 }
@@ -86,31 +84,41 @@ export function timesTransposed(y: SparseRows, x: Float64Array, width: number): 
   return out;
 }
 
-/** An orthonormal basis of the columns of a [rows, width], by the Gram matrix, twice; null directions are dropped. */
-function orthonormal(a: Float64Array, rows: number, width: number): { q: Float64Array; width: number } {
+/**
+ * An orthonormal basis of the columns of a [rows, width] by the Gram matrix; null directions are dropped. A second pass makes
+ * it orthonormal to rounding.
+ */
+function orthonormal(a: Float64Array, rows: number, width: number, passes: number): { q: Float64Array; width: number } {
   let q = a;
   let w = width;
-  for (let pass = 0; pass < 2; pass++) {
+  for (let pass = 0; pass < passes; pass++) {
     const { values, vectors } = eigSym(gramOf(q, rows, w));
     const top = values[w - 1] ?? 0;
     const keep = Array.from({ length: w }, (_, i) => i).filter((i) => values[i]! > 1e-13 * top && values[i]! > 0);
-    const next = new Float64Array(rows * keep.length);
     const basis = new Float64Array(w * keep.length);
     for (let i = 0; i < w; i++)
       for (let j = 0; j < keep.length; j++)
         basis[i * keep.length + j] = vectors.data[i * w + keep[j]!]! / Math.sqrt(values[keep[j]!]!);
-    for (let r = 0; r < rows; r++) {
-      const to = r * keep.length;
-      for (let i = 0; i < w; i++) {
-        const v = q[r * w + i]!;
-        if (v === 0) continue;
-        for (let j = 0; j < keep.length; j++) next[to + j] = next[to + j]! + v * basis[i * keep.length + j]!;
-      }
-    }
+    const next = product(q, rows, w, basis, keep.length);
     q = next;
     w = keep.length;
   }
   return { q, width: w };
+}
+
+/** A B of a [rows, inner] and b [inner, cols]. */
+function product(a: Float64Array, rows: number, inner: number, b: Float64Array, cols: number): Float64Array {
+  const out = new Float64Array(rows * cols);
+  for (let r = 0; r < rows; r++) {
+    const to = r * cols;
+    for (let i = 0; i < inner; i++) {
+      const v = a[r * inner + i]!;
+      if (v === 0) continue;
+      const from = i * cols;
+      for (let j = 0; j < cols; j++) out[to + j] = out[to + j]! + v * b[from + j]!;
+    }
+  }
+  return out;
 }
 
 /** At A of a [rows, width]. */
@@ -124,7 +132,8 @@ function gramOf(a: Float64Array, rows: number, width: number): ReturnType<typeof
       for (let j = 0; j <= i; j++) out.data[i * width + j] = out.data[i * width + j]! + v * a[from + j]!;
     }
   }
-  for (let i = 0; i < width; i++) for (let j = i + 1; j < width; j++) out.data[i * width + j] = out.data[j * width + i]!;
+  for (let i = 0; i < width; i++)
+    for (let j = i + 1; j < width; j++) out.data[i * width + j] = out.data[j * width + i]!;
   return out;
 }
 

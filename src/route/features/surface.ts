@@ -7,7 +7,15 @@ import { LONG_TEXT } from './hashed-counts.ts';
 /** Numbers per text. */
 export const SURFACE_SIZE = 18;
 
-const SETS = { maths: '$\\{}^_', code: '()[]=<>;', comma: ',', stop: '.', question: '?', quote: '"\u201c\u201d', blank: '_' };
+const SETS = {
+  maths: '$\\{}^_',
+  code: '()[]=<>;',
+  comma: ',',
+  stop: '.',
+  question: '?',
+  quote: '"\u201c\u201d',
+  blank: '_',
+};
 const FLAGS = Uint8Array.from({ length: 128 }, (_, c) => {
   const character = String.fromCharCode(c);
   let bits = 0;
@@ -66,7 +74,8 @@ export class Surface {
       if (c > 127) foreign++;
       else {
         const bits = FLAGS[c]!;
-        if (bits !== 0) for (let s = 0; s < this.#tally.length; s++) if (bits & (1 << s)) this.#tally[s] = this.#tally[s]! + 1;
+        if (bits !== 0)
+          for (let s = 0; s < this.#tally.length; s++) if (bits & (1 << s)) this.#tally[s] = this.#tally[s]! + 1;
       }
     }
     const n = Math.min(to - from, 2 * LONG_TEXT);

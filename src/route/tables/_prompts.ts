@@ -26,7 +26,8 @@ export function parsePrompts(text: string, faults: Faults): PromptRow[] {
     const row = toRow(value, line, faults);
     if (!row) continue;
     const before = seen.get(row.id);
-    if (before !== undefined) faults.add(FILE, line, `Expected a new id, got ${shown(row.id)} again (first on line ${before}).`);
+    if (before !== undefined)
+      faults.add(FILE, line, `Expected a new id, got ${shown(row.id)} again (first on line ${before}).`);
     seen.set(row.id, line);
     rows.push(row);
   }

@@ -33,7 +33,10 @@ export function parseCsv(text: string, onFault: (line: number, message: string) 
         at = end + 1;
         const next = text[at];
         if (next !== undefined && next !== ',' && next !== '\n' && next !== '\r') {
-          onFault(line, `Expected a comma after the closing quote, got ${JSON.stringify(next)}. Double the quotes inside a cell.`);
+          onFault(
+            line,
+            `Expected a comma after the closing quote, got ${JSON.stringify(next)}. Double the quotes inside a cell.`,
+          );
         }
         while (at < text.length && text[at] !== ',' && text[at] !== '\n') at++;
       } else {

@@ -94,7 +94,9 @@ export function callCost(model: ModelInfo, inTokens: number, outTokens: number, 
   for (const t of model.tiers ?? []) if (inTokens > t.above_prompt_tokens) tier = t;
   const thought = model.price_thought_per_mtok ?? tier.price_out_per_mtok;
   return (
-    (inTokens * tier.price_in_per_mtok + (outTokens - thoughtTokens) * tier.price_out_per_mtok + thoughtTokens * thought) /
+    (inTokens * tier.price_in_per_mtok +
+      (outTokens - thoughtTokens) * tier.price_out_per_mtok +
+      thoughtTokens * thought) /
     1e6
   );
 }

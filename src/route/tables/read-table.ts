@@ -62,7 +62,8 @@ export function parseTable(files: TableFiles): PromptTable {
   const scores = readMatrix('scores.csv', files['scores.csv']!, ids, undefined, faults, 1);
   const models: ModelInfo[] = scores.columns.flatMap((id) => {
     const info = byId.get(id);
-    if (!info) faults.add('scores.csv', 1, `Expected a model of models.json as column, got ${shown(id)}. Add it there.`);
+    if (!info)
+      faults.add('scores.csv', 1, `Expected a model of models.json as column, got ${shown(id)}. Add it there.`);
     return info ? [info] : [];
   });
   const optional = (name: string): Float64Array | undefined =>
@@ -96,7 +97,8 @@ function readMatrix(
   if (header?.fields[0] !== 'id' || found.length === 0) {
     faults.add(file, 1, `Expected the header "id,<model>,...", got ${shown(header?.fields.join(',') ?? '')}.`);
   }
-  if (new Set(found).size !== found.length) faults.add(file, 1, 'Expected different model ids in the header, got one twice.');
+  if (new Set(found).size !== found.length)
+    faults.add(file, 1, 'Expected different model ids in the header, got one twice.');
   if (columns && columns.join('\n') !== found.join('\n')) {
     faults.add(file, 1, 'Expected the columns of scores.csv in the same order, got others.');
   }
@@ -124,7 +126,11 @@ function readMatrix(
       if (cell === '') continue;
       const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(cell) ? Number(cell) : NaN;
       if (!(value >= 0 && value <= high) || value === Infinity) {
-        faults.add(file, line, `Expected ${range} for ${shown(found[m])}, got ${shown(cell)}. Leave the cell empty if unknown.`);
+        faults.add(
+          file,
+          line,
+          `Expected ${range} for ${shown(found[m])}, got ${shown(cell)}. Leave the cell empty if unknown.`,
+        );
       } else data[j * found.length + m] = value;
     }
   }

@@ -1,0 +1,5 @@
+// Features of prompts.
+export { HashedCounts, LONG_TEXT, type HashKind } from './hashed-counts.ts';
+export { FEW_PROMPTS, fitLsa, LsaEncoder, type LsaOptions, type LsaParts } from './lsa.ts';
+export { rightSingularVectors, type RightVectors, type SparseRows } from './sparse.ts';
+export { Surface, SURFACE_SIZE } from './surface.ts';

@@ -1,0 +1,32 @@
+// A pool of arms and the router over it.
+export {
+  costOf,
+  estimateArm,
+  expectedCost,
+  labelledUnder,
+  posteriorVariance,
+  type ArmEstimate,
+  type ArmRecord,
+  type EstimateOptions,
+  type Labelled,
+} from './arm.ts';
+export { leaveOneOut } from './leave-one-out.ts';
+export { measureCurve, resolvePoint, type MeasuredPoint, type OperatingChoice, type PoolCurve } from './operating.ts';
+export {
+  PromptRouter,
+  type Candidate,
+  type PromptDecision,
+  type RouteLimits,
+  type RouterParts,
+} from './prompt-router.ts';
+export {
+  armsOf,
+  defaultK,
+  fitMap,
+  fitRouter,
+  validationOf,
+  type MapKind,
+  type MapOptions,
+  type RouterFitOptions,
+} from './fit.ts';
+export { fromFiles, loadRouter, saveRouter, toFiles, type RouterCard } from './card.ts';
