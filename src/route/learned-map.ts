@@ -2,7 +2,7 @@
 // errors of the training models, whose Psi is fixed from K-means. Models that come later need no training: only their Psi.
 import { CairnError } from '../errors.ts';
 import type { Rng } from '../tensor/index.ts';
-import { KMeans, type FeatureMap } from './kmeans.ts';
+import type { KMeans, FeatureMap } from './kmeans.ts';
 import { estimatePsi } from './psi.ts';
 
 export interface LearnedMapOptions {

@@ -1,7 +1,7 @@
 // Latent semantic features of prompts without any weights shipped: hashed tokens, inverse document frequencies and the leading
 // singular vectors, all fitted on one's own unlabelled prompts. Lexical: a paraphrase in other words lands elsewhere.
 import { CairnError } from '../../errors.ts';
-import { Rng } from '../../tensor/index.ts';
+import type { Rng } from '../../tensor/index.ts';
 import type { Encoder } from '../encoder.ts';
 import { HashedCounts, type HashKind } from './hashed-counts.ts';
 import { rightSingularVectors, type SparseRows } from './sparse.ts';

@@ -171,7 +171,7 @@ function estimateTokens(
       real += arm.outTokens![rows[i]!]!;
       for (let c = 0; c < k; c++) fitted += own[i * k + c]! * value[c]!;
     }
-    return [...value.map((v) => (fitted > 0 ? (v * real) / fitted : v))];
+    return Array.from(value, (v) => (fitted > 0 ? (v * real) / fitted : v));
   });
   let thought = 0;
   let all = 0;

@@ -1,6 +1,6 @@
 // Reads models.json: an array of models with ids and prices. Checks with a schema; faults name the line the model starts on.
 import { z } from 'zod';
-import { Faults, shown } from './_faults.ts';
+import { type Faults, shown } from './_faults.ts';
 import type { ModelInfo } from './prompt-table.ts';
 
 const FILE = 'models.json';

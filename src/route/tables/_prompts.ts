@@ -1,6 +1,6 @@
 // Reads prompts.jsonl: one object a line, each with a unique id and a prompt (a text or a list of messages).
 import { humanAsk, type ChatMessage } from '../ask.ts';
-import { Faults, shown } from './_faults.ts';
+import { type Faults, shown } from './_faults.ts';
 import type { PromptRow, ScorerSpec } from './prompt-table.ts';
 
 const FILE = 'prompts.jsonl';
