@@ -3,7 +3,7 @@
 import { CairnError } from '../errors.ts';
 import { type Obj, objectSketch, type Sketcher } from '../sketch/index.ts';
 import type { Centres } from './_centres.ts';
-import { type Meta, type Provenance, unpackMeta, unpackProvenance } from './_record.ts';
+import { type Meta, type Provenance, unpackMeta } from './_record.ts';
 import {
   type ComponentCue,
   keysOfSlots,
@@ -14,7 +14,7 @@ import {
   SlotScore,
 } from './_slots.ts';
 import { rarity } from './_sharing.ts';
-import { type EventReader, moduleOf } from './_stored-event.ts';
+import { type EventReader, moduleOf, provenanceOf } from './_stored-event.ts';
 import type { ComponentKeys } from './components.ts';
 import type { Signer } from './signature.ts';
 import { type Entity, idFromText, idToText, isCorrupt, type Sharing, type Store, type StoredRow } from './store.ts';
@@ -202,13 +202,13 @@ export function cosineOf(a: ArrayLike<number>, b: ArrayLike<number>, mean?: Arra
 }
 
 function toHit({ row, ...scores }: Found, shared: readonly SharedComponent[]): Hit {
-  const { ref, task, at, source, provenance, meta } = row;
+  const { ref, task, at, meta } = row;
   return {
     id: idToText(row.id),
     ordinal: ref,
     task,
     at,
-    provenance: unpackProvenance(source, provenance),
+    provenance: provenanceOf(row),
     meta: unpackMeta(meta),
     ...scores,
     via: [
@@ -221,7 +221,7 @@ function toHit({ row, ...scores }: Found, shared: readonly SharedComponent[]): H
 
 function isInside(row: StoredRow, between: Cue['between']): boolean {
   if (between === undefined) return true;
-  const { validFrom, validTo } = unpackProvenance(row.source, row.provenance);
+  const { validFrom, validTo } = provenanceOf(row);
   return (
     (validFrom ?? row.at) <= between[1] && (validTo ?? (validFrom === undefined ? row.at : Infinity)) >= between[0]
   );

@@ -66,7 +66,7 @@ export class EventReader {
       ordinal: row.ref,
       task: row.task,
       at: row.at,
-      provenance: unpackProvenance(row.source, row.provenance),
+      provenance: provenanceOf(row),
       meta: unpackMeta(row.meta),
       structure: await this.structure(row.structure),
       sketch: fromBytes(row.sketch, this.spec),
@@ -102,6 +102,19 @@ export class EventReader {
     for (let i = 0; i < codes.length; i++) vector[i] = codes[i]! * step + (base === undefined ? 0 : base[i]!);
     return vector;
   }
+}
+
+/** The provenance of a row: what is packed in it, and what stands in columns of its own. */
+export function provenanceOf({ source, sourceHash, times, provenance }: StoredRow): Provenance {
+  const packed = unpackProvenance(source, provenance);
+  const validFrom = times?.validFrom;
+  const validTo = times?.validTo;
+  return {
+    ...packed,
+    ...(sourceHash === '' ? {} : { sha256: sourceHash }),
+    ...(validFrom === undefined ? {} : { validFrom }),
+    ...(validTo === undefined ? {} : { validTo }),
+  };
 }
 
 /** Names of an event's output modules: events are compared with others of the same. */

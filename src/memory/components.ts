@@ -61,6 +61,34 @@ export class ComponentKeys {
     return key;
   }
 
+  /** The node of a whole event in the graph: the signature of its output, or of its outputs together. */
+  node(root: Obj | readonly Obj[], memo: Map<Obj, number> = new Map()): number {
+    if (!isList(root)) return this.entity(root, memo);
+    if (root.length === 1) return this.entity(root[0]!, memo);
+    const hash = new KeyHash(this.#seed).word(root.length);
+    for (const output of root) hash.key(this.entity(output, memo));
+    return hash.digest();
+  }
+
+  /**
+   * What a statement is about: for each of its one-hot values the signature of the rest. Two statements with an equal one
+   * and different values say different things about the same.
+   */
+  frames(root: Obj | readonly Obj[]): number[] {
+    const outputs: readonly Obj[] = isList(root) ? root : [root];
+    return outputs.flatMap((object) =>
+      (object.groups ?? []).map(({ start, size }) => {
+        const attributes = object.attributes.slice();
+        attributes.fill(0, start, start + size);
+        return new KeyHash(this.#seed)
+          .word(start)
+          .word(size)
+          .key(this.entity({ ...object, attributes }))
+          .digest();
+      }),
+    );
+  }
+
   /** The key of an entity at a path. */
   bound(path: string, entity: number): number {
     return new KeyHash(~this.#seed).key(this.#name(path)).key(entity).digest();
@@ -133,6 +161,7 @@ export function isItem({ object, weight, alone }: Component): boolean {
   return (object.inputs ?? []).length === 0 && object.attributes.every((v) => v === 0 || v === 1);
 }
 
-function isList(root: Obj | readonly Obj[]): root is readonly Obj[] {
+/** Whether a trace is a list of outputs. */
+export function isList(root: Obj | readonly Obj[]): root is readonly Obj[] {
   return Array.isArray(root);
 }

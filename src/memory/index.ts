@@ -1,13 +1,14 @@
 // The memory: remembers events as sketches, finds them by the whole and by components, and forgets them with a certificate.
 export {
   type EventId,
-  type EventRecord,
   Memory,
   type MemoryOptions,
   type MemoryStats,
   type QuarantinedEvent,
   type Remembered,
 } from './memory.ts';
+export { type EventRecord } from './_intake.ts';
+export { type NamedLink } from './_event-links.ts';
 export { type Cue, type Hit } from './_recall.ts';
 export { type ComponentCue, type SharedComponent } from './_slots.ts';
 export { type ErasedObject, type Erasure, type ForgetHow, type Readability } from './_erasure.ts';
@@ -40,6 +41,24 @@ export {
   type Written,
 } from './store.ts';
 export { PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts';
+export {
+  type Graph,
+  type GraphOptions,
+  graphOf,
+  indexOfNode,
+  loadGraph,
+  pageRank,
+  type PageRankOptions,
+} from './graph.ts';
+export {
+  forwardPush,
+  graphNeighbourhood,
+  type Neighbourhood,
+  type Step,
+  storeNeighbourhood,
+  type Walk,
+  type WalkOptions,
+} from './walk.ts';
 export { type Edge, type EdgeKind, edgeKinds, EDGE_UNIT, type Link } from './links.ts';
 export { type Lexical, type LexicalOptions, type TermList } from './_terms.ts';
 export { digestStore, type KindDigest, type StoreDigest } from './digest.ts';

@@ -8,7 +8,11 @@ import { readVarint, varintLength, writeVarint } from './postings.ts';
 /** Weights are whole numbers of 2^-20, so that adding and taking away are exact in any order. */
 export const EDGE_UNIT = 2 ** -20;
 
-/** Every kind has an inverse: a link from a to b is found from both ends. `with` is its own. */
+/**
+ * Every kind has an inverse: a link from a to b is found from both ends. `with` is its own. `about` leads from a statement to
+ * what is left of it without one of its values: statements about the same with other values may contradict each other.
+ * Kinds are stored by their place here: new ones go to the end.
+ */
 export const edgeKinds = [
   'has',
   'in',
@@ -19,6 +23,8 @@ export const edgeKinds = [
   'superseded',
   'is-a',
   'member',
+  'about',
+  'told',
 ] as const;
 export type EdgeKind = (typeof edgeKinds)[number];
 
@@ -32,6 +38,8 @@ const inverse: Readonly<Record<EdgeKind, EdgeKind>> = {
   superseded: 'supersedes',
   'is-a': 'member',
   member: 'is-a',
+  about: 'told',
+  told: 'about',
 };
 
 /** One contribution to the graph. Its inverse is implied. */

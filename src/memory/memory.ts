@@ -1,38 +1,21 @@
 // The memory: events come in as traces, are kept as quantised sketches, and are found again by the whole, by a component or
 // by attributes, with the reason. It joins sketch/ and a Store; it reads no clock and draws no random number.
 // Source: arXiv 1910.06718 (architecture), 1905.12730 (sketches).
+import { createHash } from 'node:crypto';
 import { CairnError } from '../errors.ts';
-import {
-  type Encoded,
-  type Obj,
-  quantise,
-  type Sketcher,
-  sketcherOf,
-  type SketchSpec,
-  toBytes,
-} from '../sketch/index.ts';
-import { type Centre, Centres, meanChanges, packCentre } from './_centres.ts';
+import { type Obj, sketcherOf, type SketchSpec } from '../sketch/index.ts';
+import { Centres } from './_centres.ts';
 import { eraseEvent, type Erasure, type ForgetHow } from './_erasure.ts';
-import { GroupCommit } from './_group-commit.ts';
-import { contentHash } from './_hash.ts';
-import { type Meta, packMeta, packProvenance, type Provenance } from './_record.ts';
+import { type EventRecord, Intake } from './_intake.ts';
 import { type Cue, type Hit, Recall } from './_recall.ts';
+import type { Provenance } from './_record.ts';
 import { settleSpec } from './_spec.ts';
-import { EventReader, moduleOf, type StoredEvent } from './_stored-event.ts';
-import { type Component, ComponentKeys, type ComponentOptions, isItem, keysOf } from './components.ts';
+import { EventReader, type StoredEvent } from './_stored-event.ts';
+import { ComponentKeys, type ComponentOptions } from './components.ts';
 import type { LshOptions } from './lsh.ts';
 import { Signer } from './signature.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import {
-  type Change,
-  type Entity,
-  idFromText,
-  idToText,
-  isCorrupt,
-  type Store,
-  type StoreStats,
-  type Written,
-} from './store.ts';
+import { type Change, idFromText, idToText, isCorrupt, type Store, type StoreStats } from './store.ts';
 
 /** 32 hexadecimal digits, a hash of what the event is: the same event has the same id everywhere. */
 export type EventId = string;
@@ -50,16 +33,6 @@ export interface MemoryOptions {
   readonly lsh?: LshOptions;
   /** Refuses to grow the file beyond this many bytes. */
   readonly maxBytes?: number;
-}
-
-/** What is kept beside the sketch. */
-export interface EventRecord {
-  readonly task: string;
-  readonly provenance: Provenance;
-  /** Anything small: bytes as they are, or plain data as JSON. */
-  readonly meta?: Meta;
-  /** Milliseconds since 1970; the memory has no clock. */
-  readonly at: number;
 }
 
 export interface Remembered {
@@ -86,15 +59,6 @@ export interface MemoryStats extends StoreStats {
   readonly bytesPerEvent: number;
 }
 
-interface Pending {
-  readonly event: Change & { kind: 'insert' };
-  readonly encoded: Encoded;
-  readonly vector: Float64Array;
-}
-
-const SAVE_MEANS_EVERY = 256;
-const META_LIMIT = 1 << 20;
-
 /**
  * @example
  * const memory = await Memory.open({ path: ':memory:', seed: 'mine' });
@@ -105,35 +69,25 @@ const META_LIMIT = 1 << 20;
 export class Memory {
   readonly spec: SketchSpec;
   readonly store: Store;
-  readonly #sketcher: Sketcher;
   readonly #keys: ComponentKeys;
-  readonly #signer: Signer;
   readonly #centres: Centres;
   readonly #reader: EventReader;
   readonly #recall: Recall;
-  readonly #commits: GroupCommit<Pending, Written>;
-  readonly #knownEntities = new Set<number>();
-  #unsavedCentres: Centre[] = [];
-  #sinceMeans = 0;
+  readonly #intake: Intake;
   #closed = false;
 
   private constructor(store: Store, spec: SketchSpec, centres: Centres, options: MemoryOptions) {
     this.store = store;
     this.spec = spec;
-    this.#sketcher = sketcherOf(spec);
+    const sketcher = sketcherOf(spec);
+    const signer = new Signer(spec.dim, spec.seed);
     this.#keys = new ComponentKeys(spec.seed, options.index);
-    this.#signer = new Signer(spec.dim, spec.seed);
     this.#centres = centres;
-    this.#reader = new EventReader(store, this.#sketcher);
-    this.#recall = new Recall({
-      store,
-      sketcher: this.#sketcher,
-      keys: this.#keys,
-      signer: this.#signer,
-      centres,
-      reader: this.#reader,
-    });
-    this.#commits = new GroupCommit((items) => this.#commit(items));
+    this.#reader = new EventReader(store, sketcher);
+    const tools = { store, sketcher, keys: this.#keys, signer, centres, reader: this.#reader };
+    const recall = new Recall(tools);
+    this.#recall = recall;
+    this.#intake = new Intake({ ...tools, entity: (object, key) => recall.entity(object, key) });
   }
 
   /**
@@ -159,7 +113,7 @@ export class Memory {
         if (name.startsWith('centre/') || name.startsWith('mean/')) centres.load((await store.stat(name))!);
       }
       const memory = new Memory(store, spec, centres, options);
-      await memory.#replayMeans();
+      await memory.#intake.replayMeans();
       return memory;
     } catch (error) {
       if (options.store === undefined) await store.close();
@@ -173,56 +127,40 @@ export class Memory {
    */
   async remember(root: Obj | readonly Obj[], record: EventRecord): Promise<Remembered> {
     this.#expectOpen();
-    if (!Number.isSafeInteger(record.at)) {
-      throw new CairnError('bad_time', `Expected whole milliseconds since 1970 as \`at\`, got ${record.at}.`, {
-        hint: 'Pass Date.now().',
-      });
-    }
-    if (typeof record.task !== 'string' || record.task.length === 0 || record.task.length > 255) {
-      throw new CairnError('bad_task', 'Expected a task name of 1 to 255 characters, got another value.');
-    }
-    const provenance = packProvenance(record.provenance);
-    const meta = packMeta(record.meta);
-    if (meta.length > META_LIMIT) {
-      throw new CairnError('meta_too_large', `Expected at most ${META_LIMIT} bytes of meta, got ${meta.length}.`, {
-        hint: 'Keep large data in a file of its own and its name in the meta.',
-      });
-    }
-    const encoded = this.#sketcher.encode(root);
-    const stored = quantise(encoded);
-    const sketch = toBytes(stored);
-    const module = moduleOf(encoded.structure);
-    const base = this.#sketcher.base(encoded.structure);
-    const centre = this.#centres.latest(module) ?? this.#newCentre(module, base);
-    const components = this.#keys.of(root);
-    const text = new TextEncoder();
-    const id = contentHash([
-      text.encode(encoded.structure.hash),
-      new Uint8Array(encoded.attributes.buffer, encoded.attributes.byteOffset, encoded.attributes.byteLength),
-      text.encode(record.task),
-      text.encode(record.provenance.source),
-      provenance,
-    ]);
-    const event: Change & { kind: 'insert' } = {
-      kind: 'insert',
-      event: {
-        id,
-        structure: { hash: encoded.structure.hash, bytes: encoded.structure.bytes },
-        task: record.task,
-        source: record.provenance.source,
-        at: record.at,
-        provenance,
-        meta,
-        sketch,
-        signature: this.#signer.sign(encoded.values, centre.mean).bits,
-        centre: centre.id,
-        keys: keysOf(components),
-        entities: this.#newEntities(components),
-      },
-    };
-    const vector = this.#reader.vectorOf(stored, encoded.structure);
-    const { ref, fresh, count } = await this.#commits.push({ event, encoded, vector });
+    const pending = this.#intake.prepare(root, record);
+    const { id, sketch } = pending.event.event;
+    const { ref, fresh, count } = await this.#intake.push(pending);
     return { id: idToText(id), ordinal: ref, bytes: sketch.length, duplicate: !fresh, count };
+  }
+
+  /** The node of an event's trace in the graph: what `links` of other events point at. */
+  nodeOf(root: Obj | readonly Obj[]): number {
+    return this.#keys.node(root);
+  }
+
+  /**
+   * Keeps the text of a source, so that events can be read in its bytes; it goes with the last event of that source. Give
+   * what it returns in the provenance of the events.
+   * @throws CairnError `bad_source`
+   */
+  async putSource(uri: string, text: Uint8Array): Promise<{ readonly source: string; readonly sha256: string }> {
+    this.#expectOpen();
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    const change: Change = { kind: 'source', source: { uri, sha256 }, text };
+    await this.#intake.exclusive(() => this.store.write([change]));
+    return { source: uri, sha256 };
+  }
+
+  /** For each provenance the bytes it names, undefined where the text is not kept or no range is given. */
+  async texts(provenances: readonly Provenance[]): Promise<(Uint8Array | undefined)[]> {
+    this.#expectOpen();
+    const slices = provenances.map(({ source, sha256 = '', range }) => ({
+      source: { uri: source, sha256 },
+      lo: range?.[0] ?? 0,
+      hi: range?.[1] ?? 0,
+    }));
+    const found = await this.store.texts(slices);
+    return found.map((text, i) => (provenances[i]!.range === undefined ? undefined : text));
   }
 
   /** Events that resemble a cue, best first, each with the reasons. */
@@ -274,7 +212,7 @@ export class Memory {
   async forget(id: EventId, how: ForgetHow = 'subtract', options: { readonly at?: number } = {}): Promise<Erasure> {
     this.#expectOpen();
     const bytes = idFromText(id);
-    const erasure = await this.#commits.exclusive(() =>
+    const erasure = await this.#intake.exclusive(() =>
       eraseEvent({
         id: bytes,
         how,
@@ -284,8 +222,7 @@ export class Memory {
         centres: this.#centres,
       }),
     );
-    // An entity may have gone with its last event.
-    this.#knownEntities.clear();
+    this.#intake.forgetEntities();
     return erasure;
   }
 
@@ -310,16 +247,16 @@ export class Memory {
   /** Gives back the room of what was forgotten: until then its blank rows keep their place. Needs free room for a copy. */
   async compact(): Promise<void> {
     this.#expectOpen();
-    await this.#commits.exclusive(() => this.store.compact());
+    await this.#intake.exclusive(() => this.store.compact());
   }
 
   /** Waits for what is being written, then closes the store. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#commits.exclusive(async () => {
+    await this.#intake.exclusive(async () => {
       try {
-        if (this.#sinceMeans > 0) await this.store.write([...this.#centreChanges(), ...meanChanges(this.#centres)]);
+        await this.#intake.save();
       } finally {
         await this.store.close();
       }
@@ -335,67 +272,6 @@ export class Memory {
     throw new CairnError('memory_closed', 'Expected an open memory, got one that was closed.', {
       hint: 'Open it again.',
     });
-  }
-
-  async #commit(items: Pending[]): Promise<Written[]> {
-    const unsaved = this.#unsavedCentres.length;
-    const head = this.#centreChanges();
-    if (this.#sinceMeans >= SAVE_MEANS_EVERY) head.push(...meanChanges(this.#centres));
-    const written = (await this.store.write([...head, ...items.map(({ event }) => event)])).slice(head.length);
-    this.#unsavedCentres = this.#unsavedCentres.slice(unsaved);
-    if (this.#sinceMeans >= SAVE_MEANS_EVERY) this.#sinceMeans = 0;
-    written.forEach(({ fresh, ref }, i) => {
-      if (!fresh) return;
-      const { event, encoded, vector } = items[i]!;
-      const due = this.#centres.add(moduleOf(encoded.structure), vector, ref);
-      if (due !== undefined) this.#unsavedCentres.push(due);
-      this.#sinceMeans++;
-      for (const { key } of event.event.entities) this.#knownEntities.add(key);
-    });
-    return written;
-  }
-
-  #centreChanges(): Change[] {
-    return this.#unsavedCentres.map((c) => ({ kind: 'stat', name: `centre/${c.id}`, bytes: packCentre(c) }));
-  }
-
-  /** Means are saved now and then; what was recorded since is added again from the stored sketches. */
-  async #replayMeans(): Promise<void> {
-    const missing: { ref: number; module: string; vector: Float64Array }[] = [];
-    // All means are saved together, so the latest of them tells how far they reach.
-    const saved = Math.max(0, ...this.#centres.modules().map((m) => this.#centres.running(m)!.upTo));
-    for (let before = Infinity; before > saved + 1;) {
-      const rows = await this.store.list({ limit: 256, ...(before === Infinity ? {} : { before }) });
-      if (rows.length === 0) break;
-      for (const row of rows) {
-        before = row.ref;
-        if (isCorrupt(row) || row.ref <= saved) continue;
-        const { module, vector, complete } = await this.#reader.vector(row);
-        if (complete) missing.push({ ref: row.ref, module, vector });
-      }
-    }
-    for (const { ref, module, vector } of missing.reverse()) {
-      const due = this.#centres.add(module, vector, ref);
-      if (due !== undefined) this.#unsavedCentres.push(due);
-      this.#sinceMeans++;
-    }
-  }
-
-  #newCentre(module: string, base: ArrayLike<number>): Centre {
-    const centre = this.#centres.first(module, base);
-    this.#unsavedCentres.push(centre);
-    return centre;
-  }
-
-  /** Signatures of components that the store may not have yet. */
-  #newEntities(components: readonly Component[]): Entity[] {
-    if (this.#knownEntities.size > 262_144) this.#knownEntities.clear();
-    const entities = new Map<number, Entity>();
-    for (const component of components) {
-      if (this.#knownEntities.has(component.key) || entities.has(component.key) || !isItem(component)) continue;
-      entities.set(component.key, this.#recall.entity(component.object, component.key));
-    }
-    return [...entities.values()];
   }
 }
 
