@@ -68,3 +68,4 @@ export { cosineOfHamming, hamming, SIGNATURE_BITS, type Signed, Signer } from '.
 export { decodePostings, encodePostings } from './postings.ts';
 export { InMemoryStore } from './in-memory-store.ts';
 export { conformance, type ConformanceCase, type StoreFactory, syntheticEvent } from './conformance.ts';
+export * from './concepts/index.ts';
