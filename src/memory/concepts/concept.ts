@@ -3,7 +3,7 @@
 import type { KeptPoint } from './_book-bytes.ts';
 import type { FeatureMap } from './features.ts';
 import { MomentSignature } from './moment-signature.ts';
-import { Moments } from './moments.ts';
+import type { Moments } from './moments.ts';
 import { memberThreshold } from './threshold.ts';
 
 /** What a book says about a concept. */
