@@ -92,6 +92,19 @@ test('matching pursuit finds the inputs and weights of a sparse sum exactly', ()
   expect(fit.errors).toBe(0);
 });
 
+test('a few wrong inputs do not bend the weights of a sum', () => {
+  const rng = new Rng(15);
+  const xs = Array.from({ length: 400 }, () => [rng.integer(10), rng.integer(10), rng.integer(10)]);
+  const library = new Library(names(3));
+  const samples = new Samples(library);
+  for (const x of xs) samples.add(rng.bernoulli(0.03) ? [rng.integer(10), x[1]!, x[2]!] : x, 10 * x[0]! + x[2]!);
+  const { model } = fitSparse(samples, [0, 1, 2], 'number', { tolerance: 0.25 })!;
+  if (model.kind !== 'sparse') throw new Error(model.kind);
+  expect(model.inputs).toEqual([0, 2]);
+  expect(model.weights[0]).toBeCloseTo(10, 6);
+  expect(model.weights[1]).toBeCloseTo(1, 6);
+});
+
 test('a small network learns what no sparse function can: the sign of a product', () => {
   const rng = new Rng(6);
   const xs = Array.from({ length: 800 }, () => Array.from({ length: 3 }, () => rng.normal()));

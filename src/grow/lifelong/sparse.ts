@@ -34,7 +34,7 @@ export function fitSparse(
     const next = strongest(columns, chosen, solution.residual);
     if (next === undefined) break;
     chosen.push(next);
-    solution = kind === 'boolean' ? logistic(chosen, y) : leastSquares(chosen, y);
+    solution = kind === 'boolean' ? logistic(chosen, y) : leastSquares(chosen, y, tolerance);
     const fit = toFit(samples, chosen, solution.weights, kind, references.length, tolerance);
     if (best === undefined || fit.bits < best.bits) best = fit;
     if (fit.errors === 0 && solution.wrong(tolerance) === 0) break;
@@ -91,10 +91,33 @@ function emptySolution(y: Float64Array, kind: TargetKind): Solution {
   return { weights: Float64Array.of(mean), residual, wrong };
 }
 
-function leastSquares(chosen: readonly Column[], y: Float64Array): Solution {
-  const weights = normalEquations(chosen, y, undefined, 1e-9);
-  const residual = y.map((v, i) => v - dotRow(chosen, weights, i));
-  return { weights, residual, wrong: (tolerance) => residual.filter((v) => Math.abs(v) > tolerance).length };
+/**
+ * Least squares, then again without the samples it misses by far: a few wrong inputs or targets would bend the weights of
+ * all. What is left out has residual 0, so that the next input is chosen by the rest.
+ */
+function leastSquares(chosen: readonly Column[], y: Float64Array, tolerance: number): Solution {
+  let weights = normalEquations(chosen, y, undefined, 1e-9);
+  const kept = new Float64Array(y.length).fill(1);
+  const missed = (): Float64Array => y.map((v, i) => v - dotRow(chosen, weights, i));
+  for (let round = 0; round < 8; round++) {
+    const residual = missed();
+    const sizes = residual.map(Math.abs).sort();
+    const cut = Math.max(tolerance, 4 * sizes[sizes.length >> 1]!);
+    let changed = false;
+    residual.forEach((v, i) => {
+      const keep = Math.abs(v) <= cut ? 1 : 0;
+      changed ||= keep !== kept[i];
+      kept[i] = keep;
+    });
+    if (!changed) break;
+    weights = normalEquations(chosen, y, kept, 1e-9);
+  }
+  const all = missed();
+  return {
+    weights,
+    residual: all.map((v, i) => v * kept[i]!),
+    wrong: (tolerance) => all.filter((v) => Math.abs(v) > tolerance).length,
+  };
 }
 
 /** Newton steps on the logistic loss with a light ridge, which keeps separable data finite. */
