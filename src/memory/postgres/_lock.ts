@@ -1,6 +1,7 @@
 // One client at a time: an advisory lock on a connection of its own says that its holder lives, and an epoch in the row of
 // counters keeps a holder that was cut off from writing after another took over.
 import { CairnError } from '../../errors.ts';
+import { toPostgresError } from './_errors.ts';
 import { LOCK_SPACE } from './_schema.ts';
 import type { Server } from './_server.ts';
 
@@ -16,10 +17,10 @@ const PAUSE_MS = 100;
 
 export async function takeLock(server: Server): Promise<Lock> {
   const { schema } = server.target;
-  const connection = await server.reserve();
+  const link = await server.hold();
   try {
     for (let attempt = 1; ; attempt++) {
-      const [row] = await connection<{ got: boolean }[]>`
+      const [row] = await link.sql<{ got: boolean }[]>`
         SELECT pg_try_advisory_lock(${LOCK_SPACE}, hashtext(${schema})) AS got`;
       if (row!.got) break;
       if (attempt === ATTEMPTS) {
@@ -31,9 +32,9 @@ export async function takeLock(server: Server): Promise<Lock> {
       }
       await new Promise<void>((resolve) => setTimeout(resolve, PAUSE_MS));
     }
-    const [row] = await connection<{ epoch: number }[]>`UPDATE meta SET epoch = epoch + 1 RETURNING epoch`;
+    const [row] = await link.sql<{ epoch: number }[]>`UPDATE meta SET epoch = epoch + 1 RETURNING epoch`;
     const mine = row!.epoch;
-    await connection`DELETE FROM writer`;
+    await link.sql`DELETE FROM writer`;
     return {
       check(epoch) {
         if (epoch === mine) return;
@@ -42,11 +43,11 @@ export async function takeLock(server: Server): Promise<Lock> {
         });
       },
       async release() {
-        connection.release();
+        await link.close();
       },
     };
   } catch (error) {
-    connection.release();
-    throw error;
+    await link.close();
+    throw toPostgresError(error, server.where);
   }
 }

@@ -5,7 +5,7 @@ import { rarity } from '../_sharing.ts';
 import { type CentredQuery, type Near, probeKeys } from '../lsh.ts';
 import type { Row, Sharing, SharingOptions } from '../store.ts';
 import { fromBits, fromText, numbers, signatures, texts } from './_literals.ts';
-import type { Sql } from './_server.ts';
+import type { Sql } from './_link.ts';
 import { checksumOf, GROUP } from './_write.ts';
 
 interface EventRow {

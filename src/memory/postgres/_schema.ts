@@ -1,7 +1,8 @@
 // The PostgreSQL schema and its numbered migrations: the same records as in the SQLite file. Posting lists and LSH buckets
 // are hash partitioned by key, because all that is ever asked of them is a set of keys.
 import { CairnError } from '../../errors.ts';
-import type { Server, Sql } from './_server.ts';
+import type { Sql } from './_link.ts';
+import type { Server } from './_server.ts';
 
 /** "Carn": marks the tables as ours. */
 const FORMAT = 'cairn-memory';
@@ -53,7 +54,7 @@ export async function prepareSchema(
   const { schema } = server.target;
   await server.transaction(async (sql) => {
     // Two clients that open a new store at once take turns.
-    await sql`SELECT pg_advisory_xact_lock(${LOCK_SPACE}, hashtext(${schema}))`;
+    await sql`SELECT pg_advisory_xact_lock(${LOCK_SPACE + 1}, hashtext(${schema}))`;
     let found = await versionOf(sql, schema, server.where);
     if (found > steps.length) {
       throw new CairnError(
@@ -71,7 +72,7 @@ export async function prepareSchema(
   });
 }
 
-/** First number of all advisory locks of this library. */
+/** First number of the advisory lock of a store's only user; the next one is taken while tables are made. */
 export const LOCK_SPACE = 0x4361726e;
 
 async function versionOf(sql: Sql, schema: string, where: string): Promise<number> {

@@ -1,16 +1,11 @@
-// One PostgreSQL server as a store sees it: queries and transactions that outlive a broken connection and conflicts, with
-// growing, jittered pauses between the attempts. The driver is loaded when the first server is connected.
-import type postgres from 'postgres';
+// One PostgreSQL server as a store sees it: queries and transactions that outlive broken connections and conflicts, with
+// growing, jittered pauses between the attempts.
 import { Rng } from '../../tensor/index.ts';
 import { faultKind, toPostgresError } from './_errors.ts';
+import { Link, type Sql } from './_link.ts';
 import type { Target } from './_target.ts';
 
-/** Eight-byte integers arrive as numbers: all that are kept here are below 2^53. */
-interface Types extends Record<string, unknown> {
-  readonly int8: number;
-}
-export type Sql = postgres.ISql<Types>;
-
+const MOST_LINKS = 4;
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1000;
 /** Conflicts are settled by trying again soon; more than this many mean that something else is wrong. */
@@ -18,47 +13,28 @@ const MOST_CONFLICTS = 40;
 
 export class Server {
   readonly target: Target;
-  readonly #sql: postgres.Sql<Types>;
   readonly #patienceMs: number;
   readonly #jitter: Rng;
+  readonly #idle: Link[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #busy = 0;
   #closed = false;
 
-  private constructor(target: Target, sql: postgres.Sql<Types>, patienceMs: number) {
+  /** @param patienceMs how long in all to wait between attempts while the server does not answer */
+  constructor(target: Target, patienceMs: number) {
     this.target = target;
-    this.#sql = sql;
     this.#patienceMs = patienceMs;
     this.#jitter = new Rng(`${target.where}/${process.pid}`);
   }
 
-  /** @param patienceMs how long in all to wait between attempts while the server does not answer */
-  static async connect(target: Target, patienceMs: number): Promise<Server> {
-    const { default: driver } = await import('postgres');
-    const sql = driver<{ int8: postgres.PostgresType<number> }>({
-      host: target.host,
-      port: target.port,
-      database: target.database,
-      user: target.user,
-      pass: target.password,
-      ssl: target.tls === 'off' ? false : target.tls,
-      max: 4,
-      connect_timeout: 5,
-      // Attempts are paced here; the driver would wait up to 20 s by itself.
-      backoff: () => 0,
-      fetch_types: false,
-      onnotice: () => undefined,
-      connection: { application_name: 'cairn', search_path: `"${target.schema}"` },
-      types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
-    });
-    return new Server(target, sql, patienceMs);
-  }
-
+  /** The server without user and password, for people. */
   get where(): string {
     return this.target.where;
   }
 
   /** Runs queries that may be repeated. */
   read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#persist(() => work(this.#sql));
+    return this.#persist(() => this.#withLink((link) => work(link.sql)));
   }
 
   /**
@@ -66,17 +42,52 @@ export class Server {
    * earlier attempt was committed before the connection broke.
    */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#persist(() => this.#sql.begin(work) as Promise<T>);
+    return this.#persist(() =>
+      this.#withLink(async (link) => {
+        await link.sql`BEGIN`;
+        try {
+          const result = await work(link.sql);
+          await link.sql`COMMIT`;
+          return result;
+        } catch (error) {
+          if (faultKind(error) === 'connection') link.bury();
+          if (!link.dead) await link.sql`ROLLBACK`;
+          throw error;
+        }
+      }),
+    );
   }
 
-  /** A connection of one's own, for locks that last as long as it. */
-  async reserve(): Promise<postgres.ReservedSql<Types>> {
-    return this.#persist(() => this.#sql.reserve());
+  /** A link of one's own, for a lock that lasts as long as it. The caller closes it. */
+  hold(): Promise<Link> {
+    return this.#persist(() => Link.open(this.target));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#sql.end({ timeout: 5 });
+    await Promise.all(this.#idle.splice(0).map((link) => link.close()));
+  }
+
+  async #withLink<T>(work: (link: Link) => Promise<T>): Promise<T> {
+    while (this.#busy >= MOST_LINKS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#busy++;
+    let link: Link | undefined;
+    try {
+      do link = this.#idle.pop();
+      while (link?.dead === true);
+      link ??= await Link.open(this.target);
+      return await work(link);
+    } catch (error) {
+      if (faultKind(error) === 'connection') link?.bury();
+      throw error;
+    } finally {
+      this.#busy--;
+      if (link !== undefined) {
+        if (link.dead || this.#closed) await link.close();
+        else this.#idle.push(link);
+      }
+      this.#waiting.shift()?.();
+    }
   }
 
   async #persist<T>(attempt: () => Promise<T>): Promise<T> {

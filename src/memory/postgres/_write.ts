@@ -3,11 +3,10 @@
 import { CairnError } from '../../errors.ts';
 import { crc32 } from '../../tensor/index.ts';
 import { contentHash } from '../_hash.ts';
-import type { Entity, Id, NewEvent, Written } from '../store.ts';
+import type { Change, Entity, Id, NewEvent, Written } from '../store.ts';
 import { idToText } from '../store.ts';
 import { blobs, numbers, signatures, texts, toText } from './_literals.ts';
-import type { Sql } from './_server.ts';
-import type { PlainChange } from './_without-graph.ts';
+import type { Sql } from './_link.ts';
 
 /** Posting rows hold events of one group of so many references; a group is packed when it is full. */
 export const GROUP = 1024;
@@ -31,7 +30,7 @@ export function checksumOf(row: Pick<NewEvent, 'id' | 'at' | 'provenance' | 'met
 }
 
 /** Carries out the changes in order; updates `counters`, which the caller stores. */
-export async function applyChanges(sql: Sql, changes: readonly PlainChange[], counters: Counters): Promise<Written[]> {
+export async function applyChanges(sql: Sql, changes: readonly Change[], counters: Counters): Promise<Written[]> {
   const written: Written[] = [];
   const first = counters.next;
   let edited = false;

@@ -7,6 +7,7 @@ import type { CentredQuery, LshOptions, Near } from '../lsh.ts';
 import type { Change, Id, Row, Sharing, SharingOptions, Store, StoreStats, Tombstone, Written } from '../store.ts';
 import { idToText, isCorrupt } from '../store.ts';
 import { blobs, fromText, toText } from './_literals.ts';
+import type { Sql } from './_link.ts';
 import { type Lock, takeLock } from './_lock.ts';
 import {
   indexOf,
@@ -20,7 +21,7 @@ import {
   sharing,
 } from './_read.ts';
 import { prepareSchema, TABLES } from './_schema.ts';
-import { Server, type Sql } from './_server.ts';
+import { Server } from './_server.ts';
 import { parseTarget } from './_target.ts';
 import { expectPlain, plainDumpLines, WithoutGraph } from './_without-graph.ts';
 import { applyChanges, type Counters, fillBuckets, GROUP, packGroup } from './_write.ts';
@@ -73,7 +74,7 @@ export class PostgresStore extends WithoutGraph implements Store {
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 256) {
       throw new CairnError('bad_option', `Expected 1 to 256 hash partitions, got ${partitions}.`);
     }
-    const server = await Server.connect(parseTarget(options.url, options.schema), options.patienceMs ?? 15_000);
+    const server = new Server(parseTarget(options.url, options.schema), options.patienceMs ?? 15_000);
     let lock: Lock | undefined;
     try {
       await prepareSchema(server, partitions);
