@@ -10,6 +10,8 @@ interface Types extends Record<string, unknown> {
   readonly int8: number;
 }
 export type Sql = postgres.ISql<Types>;
+/** A piece of a query. */
+export type Fragment = postgres.PendingQuery<postgres.Row[]>;
 
 const CONNECT_MS = 5000;
 

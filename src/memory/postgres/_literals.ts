@@ -63,3 +63,27 @@ export function fromNumbers(text: string): number[] {
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
+
+/** An array literal with NULL where a value is undefined. */
+export function optional(values: readonly (number | undefined)[]): string {
+  return `{${values.map((v) => v ?? 'NULL').join(',')}}`;
+}
+
+/** An array literal of bytea with NULL where a value is undefined. */
+export function optionalBlobs(values: readonly (Uint8Array | undefined)[]): string {
+  return `{${values.map((v) => (v === undefined ? 'NULL' : `"\\\\x${hex(v)}"`)).join(',')}}`;
+}
+
+/** UTF-16, big-endian: in the order of these bytes names stand as JavaScript sorts them. */
+export function toSortable(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'utf16le').swap16());
+}
+
+export function fromSortable(bytes: Uint8Array): string {
+  return Buffer.from(bytes).swap16().toString('utf16le');
+}
+
+/** The server's bytes as an array of their own. */
+export function toBytes(value: Uint8Array): Uint8Array {
+  return new Uint8Array(value);
+}

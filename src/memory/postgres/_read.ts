@@ -2,61 +2,16 @@
 // distances as bit_count(a # b), multi-probe buckets. The sums are in the order of the keys, so that scores are the same
 // numbers as in every other store.
 import { rarity } from '../_sharing.ts';
+import { inverseFrequency, type Lexical, type LexicalOptions } from '../_terms.ts';
 import { type CentredQuery, type Near, probeKeys } from '../lsh.ts';
-import type { Row, Sharing, SharingOptions } from '../store.ts';
-import { fromBits, fromText, numbers, signatures, texts } from './_literals.ts';
-import type { Sql } from './_link.ts';
-import { checksumOf, GROUP } from './_write.ts';
+import type { Sharing, SharingOptions } from '../store.ts';
+import type { Fragment, Sql } from './_link.ts';
+import { groupsOf } from './_lists.ts';
+import { numbers, signatures, texts } from './_literals.ts';
 
-interface EventRow {
+interface Hit {
   readonly ref: number;
-  readonly id: Uint8Array;
-  readonly structure: string;
-  readonly task: string;
-  readonly source: string;
-  readonly at: number;
-  readonly n: number;
-  readonly crc: number;
-  readonly provenance: Uint8Array;
-  readonly meta: Uint8Array;
-  readonly sketch: Uint8Array | null;
-}
-
-/** Columns of an event; NULL for the sketch leaves it out. */
-const columns = (sql: Sql, sketches: boolean) => sql`
-  ref, id, hash AS structure, task, source, at, event.n, crc, provenance, meta,
-  ${sketches ? sql`sketch` : sql`NULL AS sketch`} FROM event JOIN structure ON ord = event.structure`;
-
-export function toRow(raw: EventRow): Row {
-  const sketch = raw.sketch === null ? undefined : new Uint8Array(raw.sketch);
-  const { ref, structure, at } = raw;
-  const [id, provenance, meta] = [raw.id, raw.provenance, raw.meta].map((v) => new Uint8Array(v)) as [
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-  ];
-  if (sketch !== undefined && checksumOf({ id, at, provenance, meta, sketch }) !== raw.crc)
-    return { ref, corrupt: true };
-  const [task, source] = [fromText(raw.task), fromText(raw.source)];
-  const rest = { sourceHash: '', times: undefined, sketch: sketch ?? new Uint8Array(0), count: raw.n };
-  return { ref, id, structure, task, source, at, provenance, meta, ...rest };
-}
-
-export async function rowsById(sql: Sql, ids: string): Promise<Row[]> {
-  return (await sql<EventRow[]>`SELECT ${columns(sql, true)} WHERE id = ANY(${ids}::bytea[])`).map(toRow);
-}
-
-export async function rowsByRef(sql: Sql, refs: ArrayLike<number>): Promise<Row[]> {
-  return (await sql<EventRow[]>`SELECT ${columns(sql, true)} WHERE ref = ANY(${numbers(refs)}::int[])`).map(toRow);
-}
-
-/** The latest first; a negative limit means all. */
-export async function rowsBefore(sql: Sql, before: number, limit: number, sketches: boolean): Promise<Row[]> {
-  const most = limit < 0 ? null : limit;
-  const bound = Math.min(before, 2 ** 31 - 1);
-  const rows = await sql<EventRow[]>`
-    SELECT ${columns(sql, sketches)} WHERE ref < ${bound} ORDER BY ref DESC LIMIT ${most}`;
-  return rows.map(toRow);
+  readonly score: number;
 }
 
 export async function sharing(
@@ -75,20 +30,52 @@ export async function sharing(
   const matches = sql`SELECT ref, sum(k.w ORDER BY k.pos) AS score
     FROM unnest(${list}::bigint[], ${weights}::float8[]) WITH ORDINALITY AS k (key, w, pos)
     JOIN posting p ON p.key = k.key CROSS JOIN LATERAL unnest(p.refs) AS ref`;
-  type Hit = { ref: number; score: number };
-  const best =
-    limit <= 0 || counts.length === 0
-      ? []
-      : await sql<Hit[]>`${matches} GROUP BY ref ORDER BY score DESC, ref DESC LIMIT ${limit}`;
-  const listed = new Set(best.map(({ ref }) => ref));
+  return { frequency, hits: counts.length === 0 ? [] : await rank(sql, matches, limit, also) };
+}
+
+/** The best of what matches, of equal scores the latest; behind them those of `also` that match. */
+async function rank(sql: Sql, matches: Fragment, limit: number, also: ArrayLike<number>): Promise<Hit[]> {
+  const hits: Hit[] = [];
+  if (limit > 0) {
+    const best = await sql<Hit[]>`${matches} GROUP BY ref ORDER BY score DESC, ref DESC LIMIT ${limit}`;
+    for (const { ref, score } of best) hits.push({ ref, score });
+  }
+  const listed = new Set(hits.map(({ ref }) => ref));
   const rest = Array.from(also).filter((ref) => !listed.has(ref));
-  const hits = best.map(({ ref, score }) => ({ ref, score }));
-  if (rest.length === 0 || counts.length === 0) return { frequency, hits };
+  if (rest.length === 0) return hits;
   const others = await sql<Hit[]>`
     ${matches} WHERE p.grp = ANY(${groupsOf(rest)}::int[]) AND ref = ANY(${numbers(rest)}::int[]) GROUP BY ref`;
   const scores = new Map(others.map(({ ref, score }) => [ref, score] as const));
   for (const ref of rest) if (scores.has(ref)) hits.push({ ref, score: scores.get(ref)! });
-  return { frequency, hits };
+  return hits;
+}
+
+/** BM25 over the lists of words. */
+export async function lexical(
+  sql: Sql,
+  terms: ArrayLike<number>,
+  totals: { readonly documents: number; readonly words: number },
+  options: LexicalOptions,
+): Promise<Lexical> {
+  const { limit, weights, k1 = 1.2, b = 0.75, also = [] } = options;
+  const { documents, words } = totals;
+  const counts = await sql<{ pos: number; n: number }[]>`
+    SELECT k.pos, sum(cardinality(p.refs)) AS n
+    FROM unnest(${numbers(terms)}::bigint[]) WITH ORDINALITY AS k (key, pos) JOIN term p ON p.key = k.key GROUP BY k.pos`;
+  const frequency = new Uint32Array(terms.length);
+  for (const { pos, n } of counts) frequency[pos - 1] = Number(n);
+  const asked = Array.from(terms, (key, i) => ({
+    key,
+    weight: inverseFrequency(frequency[i]!, documents) * (weights?.[i] ?? 1),
+  })).filter(({ weight }, i) => weight > 0 && frequency[i]! > 0);
+  if (asked.length === 0 || documents === 0) return { documents, words, frequency, hits: [] };
+  // The same operations in the same order as in every other store.
+  const score = sql`(u.n * (${k1}::float8 + 1)) / (u.n + ${k1}::float8 * (1 - ${b}::float8 + (${b}::float8 * d.words) / ${words / documents}::float8))`;
+  const matches = sql`SELECT ref, sum(k.w * (${score}) ORDER BY k.pos) AS score
+    FROM unnest(${numbers(asked.map(({ key }) => key))}::bigint[], ${numbers(asked.map(({ weight }) => weight))}::float8[])
+      WITH ORDINALITY AS k (key, w, pos)
+    JOIN term p ON p.key = k.key CROSS JOIN LATERAL unnest(p.refs, p.counts) AS u (ref, n) JOIN document d USING (ref)`;
+  return { documents, words, frequency, hits: await rank(sql, matches, limit, also) };
 }
 
 export async function shared(sql: Sql, keys: ArrayLike<number>, refs: ArrayLike<number>): Promise<number[][]> {
@@ -157,36 +144,11 @@ export async function nearEntities(
   return cutTies(rows, limit).map(({ ref, distance }) => ({ key: ref, distance }));
 }
 
-/** Signatures and keys of some events, for the canonical text. */
-export async function indexOf(
-  sql: Sql,
-  low: number,
-  high: number,
-): Promise<{ signatures: Map<number, Uint32Array>; keys: Map<number, number[]> }> {
-  const bits = await sql<{ ref: number; sig: string }[]>`
-    SELECT ref, sig::text FROM signature WHERE ref >= ${low} AND ref < ${high}`;
-  const rows = await sql<{ ref: number; key: number }[]>`
-    SELECT ref, key FROM posting, unnest(refs) AS ref
-    WHERE grp >= ${Math.floor(low / GROUP)} AND grp <= ${Math.floor((high - 1) / GROUP)} AND ref >= ${low} AND ref < ${high}
-    ORDER BY key`;
-  const keys = new Map<number, number[]>();
-  for (const { ref, key } of rows) {
-    const list = keys.get(ref);
-    if (list === undefined) keys.set(ref, [key]);
-    else list.push(key);
-  }
-  return { signatures: new Map(bits.map(({ ref, sig }) => [ref, fromBits(sig)])), keys };
-}
-
 function split(queries: readonly CentredQuery[]): { centres: string; bits: string } {
   return {
     centres: numbers(queries.map(({ centre }) => centre)),
     bits: signatures(queries.map(({ signed }) => signed.bits)),
   };
-}
-
-function groupsOf(refs: ArrayLike<number>): string {
-  return numbers([...new Set(Array.from(refs, (ref) => Math.floor(ref / GROUP)))]);
 }
 
 /** Ties with the last one stay, up to twice the limit, so that the list does not depend on the order of insertion. */

@@ -1,5 +1,5 @@
-// The PostgreSQL schema and its numbered migrations: the same records as in the SQLite file. Posting lists and LSH buckets
-// are hash partitioned by key, because all that is ever asked of them is a set of keys.
+// The PostgreSQL schema and its numbered migrations: the same records as in the SQLite file. Posting lists, LSH buckets
+// and edges are hash partitioned by key, because all that is ever asked of them is a set of keys.
 import { CairnError } from '../../errors.ts';
 import type { Sql } from './_link.ts';
 import type { Server } from './_server.ts';
@@ -13,33 +13,50 @@ const partitions = (table: string, n: number): string =>
   }).join('\n');
 
 /** All tables that hold records. */
-export const TABLES = ['event', 'signature', 'posting', 'bucket', 'entity', 'structure', 'stat', 'tombstone'] as const;
+export const TABLES = [
+  ...['event', 'signature', 'document', 'posting', 'term', 'bucket', 'edge', 'owner', 'entity'],
+  ...['structure', 'source', 'source_text', 'stat', 'tombstone'],
+] as const;
 
 /** Statements of each schema version; version n is reached by running migrations 1 to n. Never change one that shipped. */
 export const migrations: readonly ((hashPartitions: number) => string)[] = [
   (n) => `
     CREATE TABLE meta (one boolean PRIMARY KEY DEFAULT true CHECK (one), format text NOT NULL, version int NOT NULL,
-      next int NOT NULL, edits bigint NOT NULL, events bigint NOT NULL, epoch bigint NOT NULL, bucketed boolean NOT NULL);
-    INSERT INTO meta VALUES (true, '${FORMAT}', 1, 1, 0, 0, 0, false);
+      next int NOT NULL, edits bigint NOT NULL, events bigint NOT NULL, epoch bigint NOT NULL, bucketed boolean NOT NULL,
+      edge_log bigint NOT NULL, documents bigint NOT NULL, words bigint NOT NULL);
+    INSERT INTO meta VALUES (true, '${FORMAT}', 1, 1, 0, 0, 0, false, 0, 0, 0);
     CREATE TABLE writer    (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq bigint NOT NULL, result text NOT NULL);
     CREATE TABLE structure (ord int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, hash text UNIQUE NOT NULL, n bigint NOT NULL,
       bytes bytea NOT NULL);
-    CREATE TABLE event     (ref int PRIMARY KEY, id bytea UNIQUE NOT NULL, structure int NOT NULL, n int NOT NULL,
-      at bigint NOT NULL, crc bigint NOT NULL, task text NOT NULL, source text NOT NULL, provenance bytea NOT NULL,
-      meta bytea NOT NULL, sketch bytea NOT NULL);
+    CREATE TABLE source    (ord int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name bytea UNIQUE NOT NULL, n bigint NOT NULL,
+      size bigint);
+    CREATE TABLE source_text (source int, chunk int, bytes bytea NOT NULL, PRIMARY KEY (source, chunk));
+    ALTER TABLE source_text ALTER bytes SET STORAGE EXTERNAL;
+    CREATE TABLE event     (ref int PRIMARY KEY, id bytea UNIQUE NOT NULL, structure int NOT NULL, source int NOT NULL,
+      n int NOT NULL, at bigint NOT NULL, valid_from bigint, valid_to bigint, retracted_at bigint, crc bigint NOT NULL,
+      task text NOT NULL, provenance bytea NOT NULL, meta bytea NOT NULL, links bytea, terms bytea, sketch bytea NOT NULL);
     ALTER TABLE event ALTER sketch SET STORAGE EXTERNAL;
     CREATE TABLE signature (ref int PRIMARY KEY, centre int NOT NULL, sig bit(256) NOT NULL);
+    CREATE TABLE document  (ref int PRIMARY KEY, words int NOT NULL);
     CREATE TABLE posting   (key bigint NOT NULL, grp int NOT NULL, first int NOT NULL, refs int[] NOT NULL,
       PRIMARY KEY (key, grp, first)) PARTITION BY HASH (key);
     CREATE INDEX ON posting (grp);
+    CREATE TABLE term      (key bigint NOT NULL, grp int NOT NULL, first int NOT NULL, refs int[] NOT NULL,
+      counts int[] NOT NULL, PRIMARY KEY (key, grp, first)) PARTITION BY HASH (key);
+    CREATE INDEX ON term (grp);
     CREATE TABLE bucket    (key int NOT NULL, tbl smallint NOT NULL, ref int NOT NULL, centre int NOT NULL,
       sig bit(256) NOT NULL, PRIMARY KEY (key, tbl, ref)) PARTITION BY HASH (key);
+    CREATE TABLE edge      (src bigint NOT NULL, kind smallint NOT NULL, dst bigint NOT NULL, weight bigint NOT NULL,
+      n bigint NOT NULL, seconds bigint NOT NULL, PRIMARY KEY (src, kind, dst)) PARTITION BY HASH (src);
+    CREATE TABLE owner     (name text PRIMARY KEY, at bigint NOT NULL, links bytea NOT NULL);
     CREATE TABLE entity    (key bigint PRIMARY KEY, module text NOT NULL, sig bit(256) NOT NULL);
     CREATE INDEX ON entity (module);
     CREATE TABLE stat      (name text PRIMARY KEY, bytes bytea NOT NULL);
     CREATE TABLE tombstone (hash bytea PRIMARY KEY, at bigint NOT NULL, certificate text NOT NULL);
     ${partitions('posting', n)}
-    ${partitions('bucket', n)}`,
+    ${partitions('term', n)}
+    ${partitions('bucket', n)}
+    ${partitions('edge', n)}`,
 ];
 
 /**

@@ -1,6 +1,5 @@
 import { afterAll, describe, it } from 'vitest';
 import { startServers, stopServers } from '../_testing/postgres-servers.ts';
-import { graphCases } from '../_conformance-graph.ts';
 import { conformance } from '../conformance.ts';
 import type { Store } from '../store.ts';
 import { PostgresStore, type PostgresStoreOptions } from './postgres-store.ts';
@@ -23,6 +22,5 @@ async function reopen(store: Store): Promise<Store> {
 
 describe.skipIf(servers === undefined)('a store: one PostgreSQL server', () => {
   const fresh = (): Promise<Store> => open({ url: servers![0]!.url(), hashPartitions: 4, exclusive: true });
-  const cases = conformance.filter((c) => !graphCases.includes(c));
-  it.each(cases.map((c) => [c.name, c] as const))('%s', (_name, c) => c.run({ open: fresh, reopen }));
+  it.each(conformance.map((c) => [c.name, c] as const))('%s', (_name, c) => c.run({ open: fresh, reopen }));
 });

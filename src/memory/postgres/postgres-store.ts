@@ -2,29 +2,45 @@
 // keys and by Hamming distance: nothing is loaded at open. A write has its effect exactly once even when the server dies in
 // the middle and comes back, because every writer leaves the number and the result of its last write in the same transaction.
 import { CairnError } from '../../errors.ts';
+import { dumpLines } from '../_dump.ts';
 import { contentHash } from '../_hash.ts';
+import type { Lexical, LexicalOptions } from '../_terms.ts';
+import { type Edge, type EdgeKind, type Link, unpackLinks } from '../links.ts';
 import type { CentredQuery, LshOptions, Near } from '../lsh.ts';
-import type { Change, Id, Row, Sharing, SharingOptions, Store, StoreStats, Tombstone, Written } from '../store.ts';
-import { idToText, isCorrupt } from '../store.ts';
-import { blobs, fromText, toText } from './_literals.ts';
-import type { Sql } from './_link.ts';
-import { type Lock, takeLock } from './_lock.ts';
 import {
-  indexOf,
-  nearByBuckets,
-  nearByScan,
-  nearEntities,
-  rowsBefore,
-  rowsById,
-  rowsByRef,
-  shared,
-  sharing,
-} from './_read.ts';
+  type Change,
+  type Degree,
+  type Entity,
+  type FullRecord,
+  type Id,
+  idToText,
+  isCorrupt,
+  type OwnedLinks,
+  type Row,
+  type Sharing,
+  type SharingOptions,
+  type SourceInfo,
+  type SourceName,
+  type SourceSlice,
+  type Store,
+  type StoreStats,
+  type Tombstone,
+  type Written,
+} from '../store.ts';
+import { degrees, edgePage, edges, owners } from './_graph.ts';
+import { fillBuckets } from './_insert.ts';
+import type { Fragment, Sql } from './_link.ts';
+import { groupOf, packGroup } from './_lists.ts';
+import { blobs, fromText, numbers, toBytes, toText } from './_literals.ts';
+import { type Lock, takeLock } from './_lock.ts';
+import { lexical, nearByBuckets, nearByScan, nearEntities, shared, sharing } from './_read.ts';
+import { entitiesOf, readRecords } from './_records.ts';
+import { rowsBefore, rowsById, rowsByRef } from './_rows.ts';
 import { prepareSchema, TABLES } from './_schema.ts';
 import { Server } from './_server.ts';
+import { listSources, readTexts } from './_sources.ts';
 import { parseTarget } from './_target.ts';
-import { expectPlain, plainDumpLines, WithoutGraph } from './_without-graph.ts';
-import { applyChanges, type Counters, fillBuckets, GROUP, packGroup } from './_write.ts';
+import { applyChanges, type Counters } from './_write.ts';
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database?schema=name&sslmode=require`. */
@@ -49,7 +65,7 @@ export interface PostgresStoreOptions {
  * @example
  * const store = await PostgresStore.open({ url: 'postgres://me:secret@db.example/notes' });
  */
-export class PostgresStore extends WithoutGraph implements Store {
+export class PostgresStore implements Store {
   readonly id = 'postgres';
   readonly #server: Server;
   readonly #lock: Lock | undefined;
@@ -61,7 +77,6 @@ export class PostgresStore extends WithoutGraph implements Store {
   #open = true;
 
   private constructor(server: Server, lock: Lock | undefined, writer: number, options: PostgresStoreOptions) {
-    super();
     this.#server = server;
     this.#lock = lock;
     this.#writer = writer;
@@ -113,24 +128,23 @@ export class PostgresStore extends WithoutGraph implements Store {
 
   async #write(changes: readonly Change[]): Promise<Written[]> {
     this.#expectOpen();
-    const plain = expectPlain(changes);
     const sequence = ++this.#sequence;
     return this.#server.transaction(async (sql) => {
       // An attempt whose connection broke may have been committed, or may still be: its row lock makes this one wait.
       const [writer] = await sql<{ seq: number; result: string }[]>`
         SELECT seq, result FROM writer WHERE id = ${this.#writer} FOR UPDATE`;
       if (writer?.seq === sequence) return JSON.parse(writer.result) as Written[];
-      const [row] = await sql<(Counters & { epoch: number })[]>`
-        SELECT next, edits, events, bucketed, epoch FROM meta FOR UPDATE`;
+      const [row] = await sql<(Counters & { epoch: number })[]>`${counterRow(sql)} FOR UPDATE`;
       this.#lock?.check(row!.epoch);
       const counters: Counters = { ...row! };
-      const written = await applyChanges(sql, plain, counters);
+      const written = await applyChanges(sql, changes, counters);
       if (!counters.bucketed && counters.events >= this.#scanBelow) {
         await fillBuckets(sql, undefined);
         counters.bucketed = true;
       }
-      const { next, edits, events, bucketed } = counters;
-      await sql`UPDATE meta SET next = ${next}, edits = ${edits}, events = ${events}, bucketed = ${bucketed}`;
+      const { next, edits, events, bucketed, edgeLog, documents, words } = counters;
+      await sql`UPDATE meta SET next = ${next}, edits = ${edits}, events = ${events}, bucketed = ${bucketed},
+        edge_log = ${edgeLog}, documents = ${documents}, words = ${words}`;
       await sql`INSERT INTO writer OVERRIDING SYSTEM VALUE VALUES (${this.#writer}, ${sequence}, ${JSON.stringify(written)})
         ON CONFLICT (id) DO UPDATE SET seq = EXCLUDED.seq, result = EXCLUDED.result`;
       return written;
@@ -140,14 +154,7 @@ export class PostgresStore extends WithoutGraph implements Store {
   async find(ids: readonly Id[]): Promise<(Row | undefined)[]> {
     if (ids.length === 0) return [];
     const rows = await this.#read((sql) => rowsById(sql, blobs(ids)));
-    const refs = rows.some(isCorrupt)
-      ? await this.#read(
-          (sql) =>
-            sql<{ ref: number; id: Uint8Array }[]>`SELECT ref, id FROM event WHERE id = ANY(${blobs(ids)}::bytea[])`,
-        )
-      : [];
-    const names = new Map(refs.map(({ ref, id }) => [ref, idToText(id)] as const));
-    const byId = new Map(rows.map((row) => [isCorrupt(row) ? names.get(row.ref) : idToText(row.id), row] as const));
+    const byId = new Map(rows.map(({ id, row }) => [idToText(id), row] as const));
     return ids.map((id) => byId.get(idToText(id)));
   }
 
@@ -191,6 +198,66 @@ export class PostgresStore extends WithoutGraph implements Store {
     return this.#read((sql) => nearEntities(sql, module, query, limit));
   }
 
+  async entities(keys: ArrayLike<number>): Promise<(Entity | undefined)[]> {
+    const found = await this.#read((sql) => entitiesOf(sql, keys));
+    return Array.from(keys, (key) => found.get(key));
+  }
+
+  async edges(nodes: ArrayLike<number>, kinds: readonly EdgeKind[], limit: number): Promise<Edge[][]> {
+    return this.#read((sql) => edges(sql, nodes, kinds, limit));
+  }
+
+  async degrees(nodes: ArrayLike<number>, kinds: readonly EdgeKind[]): Promise<Degree[]> {
+    return this.#read((sql) => degrees(sql, nodes, kinds));
+  }
+
+  async edgePage(after: Pick<Edge, 'from' | 'kind' | 'to'> | undefined, limit: number): Promise<Edge[]> {
+    return this.#read((sql) => edgePage(sql, after, limit));
+  }
+
+  async edgeLog(): Promise<number> {
+    return (await this.#counters()).edgeLog;
+  }
+
+  async links(refs: ArrayLike<number>): Promise<(readonly Link[])[]> {
+    const rows = await this.#read(
+      (sql) => sql<{ ref: number; links: Uint8Array }[]>`
+        SELECT ref, links FROM event WHERE ref = ANY(${numbers(refs)}::int[]) AND links IS NOT NULL`,
+    );
+    const found = new Map(rows.map(({ ref, links }) => [ref, unpackLinks(toBytes(links))] as const));
+    return Array.from(refs, (ref) => found.get(ref) ?? []);
+  }
+
+  async owners(): Promise<OwnedLinks[]> {
+    return this.#read(owners);
+  }
+
+  async lexical(terms: ArrayLike<number>, options: LexicalOptions): Promise<Lexical> {
+    const totals = await this.#counters();
+    return this.#read((sql) => lexical(sql, terms, totals, options));
+  }
+
+  async texts(slices: readonly SourceSlice[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#read((sql) => readTexts(sql, slices));
+  }
+
+  async sources(after: SourceName | undefined, limit: number): Promise<SourceInfo[]> {
+    return this.#read((sql) => listSources(sql, after, limit));
+  }
+
+  async records(after: number, limit: number): Promise<FullRecord[]> {
+    return this.#read((sql) => readRecords(sql, after, limit));
+  }
+
+  async tombstones(after: string | undefined, limit: number): Promise<Tombstone[]> {
+    const behind = Buffer.from(after ?? '', 'hex');
+    const rows = await this.#read(
+      (sql) => sql<{ hash: Uint8Array; at: number; certificate: string }[]>`
+        SELECT * FROM tombstone WHERE hash > ${behind} ORDER BY hash LIMIT ${limit}`,
+    );
+    return rows.map(({ hash, at, certificate }) => toTombstone(hash, at, certificate));
+  }
+
   async stat(name: string): Promise<Uint8Array | undefined> {
     const [row] = await this.#read(
       (sql) => sql<{ bytes: Uint8Array }[]>`SELECT bytes FROM stat WHERE name = ${toText(name)}`,
@@ -209,23 +276,11 @@ export class PostgresStore extends WithoutGraph implements Store {
       (sql) => sql<{ at: number; certificate: string }[]>`SELECT at, certificate FROM tombstone WHERE hash = ${hash}`,
     );
     if (row === undefined) return undefined;
-    return { idHash: Buffer.from(hash).toString('hex'), at: row.at, certificate: fromText(row.certificate) };
+    return toTombstone(hash, row.at, row.certificate);
   }
 
   async *dump(): AsyncIterable<string> {
-    const rows = await this.list({ limit: -1 });
-    const { signatures, keys } = await this.#read((sql) => indexOf(sql, 0, 2 ** 31 - 1));
-    const postings = new Map<number, number[]>();
-    for (const [ref, own] of keys) {
-      for (const key of own) {
-        const list = postings.get(key);
-        if (list === undefined) postings.set(key, [ref]);
-        else list.push(ref);
-      }
-    }
-    const stats: [string, Uint8Array][] = [];
-    for (const name of await this.statNames()) stats.push([name, (await this.stat(name))!]);
-    yield* plainDumpLines({ rows, postings, stats, signature: (ref) => signatures.get(ref) });
+    yield* dumpLines(this);
   }
 
   async verify(): Promise<readonly number[]> {
@@ -243,7 +298,7 @@ export class PostgresStore extends WithoutGraph implements Store {
     const { next } = await this.#counters();
     await this.#server.transaction(async (sql) => {
       await sql`SELECT FROM meta FOR UPDATE`;
-      for (let group = 0; group <= Math.floor((next - 1) / GROUP); group++) await packGroup(sql, group);
+      for (let group = 0; group <= groupOf(next - 1); group++) await packGroup(sql, group);
     });
     const tables = TABLES.map((name) => `"${this.#server.target.schema}".${name}`).join(', ');
     await this.#read((sql) => sql.unsafe(`VACUUM FULL ${tables}`).simple());
@@ -286,7 +341,7 @@ export class PostgresStore extends WithoutGraph implements Store {
   }
 
   async #counters(): Promise<Counters> {
-    const [row] = await this.#read((sql) => sql<Counters[]>`SELECT next, edits, events, bucketed FROM meta`);
+    const [row] = await this.#read((sql) => sql<Counters[]>`${counterRow(sql)}`);
     return row!;
   }
 
@@ -301,4 +356,12 @@ export class PostgresStore extends WithoutGraph implements Store {
       hint: 'Open it again.',
     });
   }
+}
+
+function counterRow(sql: Sql): Fragment {
+  return sql`SELECT next, edits, events, bucketed, edge_log AS "edgeLog", documents, words, epoch FROM meta`;
+}
+
+function toTombstone(hash: Uint8Array, at: number, certificate: string): Tombstone {
+  return { idHash: Buffer.from(hash).toString('hex'), at, certificate: fromText(certificate) };
 }
