@@ -14,8 +14,20 @@ const partitions = (table: string, n: number): string =>
 
 /** All tables that hold records. */
 export const TABLES = [
-  ...['event', 'signature', 'document', 'posting', 'term', 'bucket', 'edge', 'owner', 'entity'],
-  ...['structure', 'source', 'source_text', 'stat', 'tombstone'],
+  'event',
+  'signature',
+  'document',
+  'posting',
+  'term',
+  'bucket',
+  'edge',
+  'owner',
+  'entity',
+  'structure',
+  'source',
+  'source_text',
+  'stat',
+  'tombstone',
 ] as const;
 
 /** Statements of each schema version; version n is reached by running migrations 1 to n. Never change one that shipped. */

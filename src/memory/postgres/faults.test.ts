@@ -57,10 +57,10 @@ needsServer('a server that dies', () => {
     const oracle = new InMemoryStore();
     const rng = new Rng(5);
     const all = events(400, 21);
-    let stop = false;
+    const done = new AbortController();
     const killer = (async () => {
       let kills = 0;
-      for (; !stop; kills++) {
+      for (; !done.signal.aborted; kills++) {
         await new Promise((resolve) => setTimeout(resolve, 60 + rng.integer(200)));
         await server!.kill();
         await server!.start();
@@ -76,7 +76,7 @@ needsServer('a server that dies', () => {
         expect(await store.write(changes)).toEqual(await oracle.write(changes));
       }
     } finally {
-      stop = true;
+      done.abort();
       expect(await killer).toBeGreaterThan(2);
     }
     expect(await store.revision()).toBe(await oracle.revision());
