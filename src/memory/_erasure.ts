@@ -61,6 +61,8 @@ interface Task {
   readonly store: Store;
   readonly reader: EventReader;
   readonly centres: Centres;
+  /** Committed with it, before it. */
+  readonly also: readonly Change[];
 }
 
 /** With a larger error an attribute cannot be read from what is kept, so its component must not be found by it either. */
@@ -105,7 +107,7 @@ export async function eraseEvent(task: Task): Promise<Erasure> {
     bytes === undefined
       ? { kind: 'remove', id, at, certificate: certificateText(erasure) }
       : { kind: 'replace', id, sketch: bytes, dropKeys: !keepsKeys };
-  await store.write([...statistics.changes, change]);
+  await store.write([...task.also, ...statistics.changes, change]);
   statistics.adopt();
   return erasure;
 }
@@ -119,7 +121,10 @@ async function eraseDamaged(task: Task, common: Pick<Erasure, 'event' | 'how' | 
   }
   const sizes = { bytesBefore: 0, bytesAfter: 0, keptBefore: 0, keptAfter: 0 };
   const erasure: Erasure = { ...common, ...sizes, objects: [], components: 'removed', aggregates: [], recordHash: '' };
-  await task.store.write([{ kind: 'remove', id: task.id, at: task.at, certificate: certificateText(erasure) }]);
+  await task.store.write([
+    ...task.also,
+    { kind: 'remove', id: task.id, at: task.at, certificate: certificateText(erasure) },
+  ]);
   return erasure;
 }
 

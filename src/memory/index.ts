@@ -69,3 +69,4 @@ export { decodePostings, encodePostings } from './postings.ts';
 export { InMemoryStore } from './in-memory-store.ts';
 export { conformance, type ConformanceCase, type StoreFactory, syntheticEvent } from './conformance.ts';
 export * from './concepts/index.ts';
+export * from './text/index.ts';

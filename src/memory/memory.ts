@@ -206,10 +206,15 @@ export class Memory {
 
   /**
    * Forgets an event: 'subtract' takes it out of every list and statistic and its bytes out of the files; `keep` shortens
-   * its sketch to so many numbers. The certificate says what is gone and what can still be read.
+   * its sketch to so many numbers. The certificate says what is gone and what can still be read. Changes given as `also` are
+   * committed before it in the same transaction.
    * @throws CairnError `bad_event_id`, `event_not_found`, `sketch_kept`
    */
-  async forget(id: EventId, how: ForgetHow = 'subtract', options: { readonly at?: number } = {}): Promise<Erasure> {
+  async forget(
+    id: EventId,
+    how: ForgetHow = 'subtract',
+    options: { readonly at?: number; readonly also?: readonly Change[] } = {},
+  ): Promise<Erasure> {
     this.#expectOpen();
     const bytes = idFromText(id);
     const erasure = await this.#intake.exclusive(() =>
@@ -217,6 +222,7 @@ export class Memory {
         id: bytes,
         how,
         at: options.at ?? 0,
+        also: options.also ?? [],
         store: this.store,
         reader: this.#reader,
         centres: this.#centres,

@@ -26,7 +26,8 @@ export interface Encoded {
 export interface EncodeOptions {
   /** See `StructureOptions.balance`; default true. */
   readonly balance?: boolean | undefined;
-  /** `recursion` forces the oracle; `compiled` forms the matrix at once; by default on the second event of a structure. */
+  /** `recursion` forces the oracle; `compiled` forms the matrix at once; by default on the second event of a structure whose
+   * objects have few attributes. */
   readonly how?: 'auto' | 'recursion' | 'compiled' | undefined;
 }
 
@@ -35,6 +36,9 @@ export interface SketcherOptions {
   /** Bytes that compiled structures and factors may take; default 256 MiB. */
   readonly cacheBytes?: number | undefined;
 }
+
+/** Attributes per object above which the recursion is faster than one column per attribute. */
+const WIDEST = 128;
 
 interface Entry {
   readonly structure: Structure;
@@ -97,7 +101,8 @@ export class Sketcher {
   content(structure: Structure, x: ArrayLike<number>, how: EncodeOptions['how'] = 'auto'): Float64Array {
     const entry = this.#entry(structure);
     entry.uses++;
-    if (how !== 'recursion' && (entry.compiled !== undefined || how === 'compiled' || entry.uses > 1)) {
+    const pays = entry.uses > 1 && structure.columns <= WIDEST * structure.objects.length;
+    if (how !== 'recursion' && (entry.compiled !== undefined || how === 'compiled' || pays)) {
       if (how === 'compiled' || compiledBytes(structure, this.spec.dim) <= this.#cacheBytes / 4) {
         return compiledContent(this.compiled(structure), x);
       }
