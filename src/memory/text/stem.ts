@@ -74,7 +74,7 @@ function stemOf(word: string): string {
   let w = regular.startsWith('y') ? `Y${regular.slice(1)}` : regular;
   w = plural(w);
   w = pastOrPresent(w);
-  if (/y$/.test(w) && HAS_VOWEL.test(w.slice(0, -1))) w = `${w.slice(0, -1)}i`;
+  if (w.endsWith('y') && HAS_VOWEL.test(w.slice(0, -1))) w = `${w.slice(0, -1)}i`;
   w = mapped(w, STEP_2);
   w = mapped(w, STEP_3);
   const suffix = STEP_4.exec(w);
