@@ -19,6 +19,8 @@ export interface TurnMeta {
   readonly line: number;
   readonly title?: string | undefined;
   readonly speaker?: string | undefined;
+  /** When it was said, milliseconds since 1970. */
+  readonly at?: number | undefined;
 }
 
 /** A turn with all that a hit shows. */
@@ -122,17 +124,16 @@ interface Parts {
   readonly meta: TurnMeta;
   readonly range: readonly [number, number];
   readonly ordinal: number;
-  readonly at: number | undefined;
 }
 
 function partsOf(row: StoredRow): Parts | undefined {
-  const { range, ordinal, validFrom } = unpackProvenance(row.source, row.provenance);
+  const { range, ordinal } = unpackProvenance(row.source, row.provenance);
   const meta = unpackMeta(row.meta);
   if (range === undefined || ordinal === undefined || !isTurnMeta(meta)) return undefined;
-  return { row, meta, range, ordinal, at: validFrom };
+  return { row, meta, range, ordinal };
 }
 
-function turnOf({ row, meta, range, ordinal, at }: Parts, bytes: Uint8Array): StoredTurn {
+function turnOf({ row, meta, range, ordinal }: Parts, bytes: Uint8Array): StoredTurn {
   const raw = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
   return {
     ref: row.ref,
@@ -146,7 +147,7 @@ function turnOf({ row, meta, range, ordinal, at }: Parts, bytes: Uint8Array): St
     text: textOf(raw, meta.format === 'chat'),
     title: meta.title,
     speaker: meta.speaker,
-    at,
+    at: meta.at,
     recordedAt: row.at,
     retractedAt: row.times?.retractedAt,
   };

@@ -278,18 +278,18 @@ export class TextMemory {
           line: turn.line,
           ...(section.title === undefined ? {} : { title: section.title }),
           ...(turn.speaker === undefined ? {} : { speaker: turn.speaker }),
+          ...(turn.at === undefined ? {} : { at: turn.at }),
         } satisfies TurnMeta;
         return this.memory.remember(root, {
           task: TEXT_TASK,
           at,
-          version: state.sha256,
           terms: termList(lists[i]!),
           meta,
           provenance: {
             source: state.uri,
+            sha256: state.sha256,
             ordinal: turn.ordinal,
             range: turn.range,
-            ...(turn.at === undefined || turn.at < 0 ? {} : { validFrom: turn.at }),
           },
         });
       }),
