@@ -6,6 +6,7 @@ import { DiscountedBettor } from './discounted-bettor.ts';
 import { DyadicBettor } from './dyadic-bettor.ts';
 import { FixedHorizon } from './fixed-horizon.ts';
 import { IntervalBettor } from './interval-bettor.ts';
+import { RandomPlayout } from './random-playout.ts';
 import { TimeScales, withoutLoss } from './time-scales.ts';
 import { Tournament } from './tournament.ts';
 import { OppositeBets, TwoExperts } from './two-experts.ts';
@@ -34,6 +35,7 @@ const combiners: Record<string, () => Combiner> = {
   'Tournament, prior': () => new Tournament(4, { memory: 100, prior: [8, 4, 2, 1] }),
   'Tournament of dyadic bettors': () =>
     new Tournament(3, { node: (i) => new DyadicBettor({ horizon: 64, constant: 1.5, rng: rng.fork(i) }) }),
+  RandomPlayout: () => new RandomPlayout(4, { horizon: 48, rng: rng.fork('playout') }),
   TimeScales: () => new TimeScales(3, { memories: [8, 64, 512] }),
 };
 

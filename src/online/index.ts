@@ -5,6 +5,7 @@ export { DiscountedBettor, type DiscountedGuarantee, type DiscountedOptions } fr
 export { OppositeBets, TwoExperts } from './two-experts.ts';
 export { Tournament, type TournamentOptions } from './tournament.ts';
 export { FixedHorizon, type FixedHorizonOptions } from './fixed-horizon.ts';
+export { RandomPlayout, type RandomPlayoutOptions } from './random-playout.ts';
 export { TimeScales, type TimeScalesOptions, withoutLoss } from './time-scales.ts';
 export {
   type Cuts,
