@@ -132,7 +132,7 @@ export class GraphTable {
 }
 
 function toEdge([from, kind, to, weight, count, seconds]: RawEdge): Edge {
-  return { from, kind: edgeKinds[kind]!, to, weight, count, time: Math.floor(seconds / count) };
+  return { from, kind: edgeKinds[kind]!, to, weight, count, seconds, time: Math.floor(seconds / count) };
 }
 
 function toOwned(owner: string, row: Uint8Array): OwnedLinks {

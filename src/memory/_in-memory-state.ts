@@ -76,7 +76,7 @@ export function sourceKey({ uri, sha256 }: SourceName): string {
 }
 
 export function toEdge({ from, kind, to, weight, count, seconds }: EdgeIncrement): Edge {
-  return { from, kind, to, weight, count, time: Math.floor(seconds / count) };
+  return { from, kind, to, weight, count, seconds, time: Math.floor(seconds / count) };
 }
 
 /** Throws what any of the changes would be refused for. */
@@ -97,13 +97,21 @@ export function checkChanges(state: State, changes: readonly Change[]): void {
       expectRef(ref ?? next, next);
       next = (ref ?? next) + 1;
       fresh.add(id);
-      expectSource({ uri: event.source, sha256: event.sourceHash ?? '' });
-      if (event.links !== undefined) checkLinks(event.links);
-      if (event.terms !== undefined) checkTerms(event.terms);
     }
-    if (change.kind === 'links' || change.kind === 'relink') checkLinks(change.links);
-    if (change.kind === 'source') expectSource(change.source);
+    checkContent(change);
   }
+}
+
+/** Throws for a change that no store would take, whatever it holds. */
+export function checkContent(change: Change): void {
+  if (change.kind === 'insert') {
+    const { source, sourceHash = '', links, terms } = change.event;
+    expectSource({ uri: source, sha256: sourceHash });
+    if (links !== undefined) checkLinks(links);
+    if (terms !== undefined) checkTerms(terms);
+  }
+  if (change.kind === 'links' || change.kind === 'relink') checkLinks(change.links);
+  if (change.kind === 'source') expectSource(change.source);
 }
 
 export function applyChange(state: State, change: Change): Written {
@@ -203,14 +211,14 @@ function insert(state: State, event: NewEvent, ref: number, count: number): Writ
   return { ref, fresh: true, count };
 }
 
-function remove(state: State, { row, event, keys }: Item, at: number, certificate: string): Written {
+function remove(state: State, { row, event, keys }: Item, at: number, certificate: string | undefined): Written {
   state.items.delete(row.ref);
   state.refs.delete(idToText(row.id));
   dropUnused(state, keys);
   addEdges(state, event.links ?? [], row.at, -1);
   state.left.push(row);
   const idHash = Buffer.from(contentHash([row.id])).toString('hex');
-  state.tombstones.set(idHash, { idHash, at, certificate });
+  if (certificate !== undefined) state.tombstones.set(idHash, { idHash, at, certificate });
   return { ref: row.ref, fresh: true, count: 0 };
 }
 

@@ -25,9 +25,10 @@ export function rankSharing(
   events: number,
   options: SharingOptions,
 ): Sharing {
-  const { limit, likeness, also = [] } = options;
+  const { limit, likeness, whole, also = [] } = options;
   const frequency = Uint32Array.from(lists, (parts) => parts.reduce((n, part) => n + part.values.length, 0));
-  const weightOf = (i: number): number => rarity(frequency[i]!, events) * (likeness?.[i] ?? 1);
+  const weightOf = (i: number): number =>
+    rarity(whole?.frequency[i] ?? frequency[i]!, whole?.events ?? events) * (likeness?.[i] ?? 1);
   const filled = lists.map((_, i) => i).filter((i) => frequency[i]! > 0);
   if (filled.length === 0) return { frequency, hits: [] };
   if (filled.length === 1 && also.length === 0) {

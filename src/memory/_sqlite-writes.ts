@@ -198,7 +198,7 @@ export class SqliteWrite {
     return this.#edited(ref, n);
   }
 
-  #remove(id: Id, at: number, certificate: string): Written {
+  #remove(id: Id, at: number, certificate: string | undefined): Written {
     const { sql, rows, index } = this.#t;
     const [ref, , structure, task, source, recorded] = this.#expectEvent(id);
     const row = rows.row(ref);
@@ -215,7 +215,9 @@ export class SqliteWrite {
     }
     // A damaged row does not say whose count it was in.
     if (intact) this.#released.push([structure, task, source]);
-    sql('INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?)').run([contentHash([id]), at, certificate]);
+    if (certificate !== undefined) {
+      sql('INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?)').run([contentHash([id]), at, certificate]);
+    }
     const idCopy = new Uint8Array(id);
     this.after.push(() => {
       index.removeEvent(ref, idCopy);

@@ -25,6 +25,8 @@ export interface LexicalOptions {
   readonly b?: number | undefined;
   /** Events to score besides the best. */
   readonly also?: ArrayLike<number> | undefined;
+  /** Weighs by these numbers instead of its own: they are of the whole of which this store is a part. */
+  readonly whole?: Pick<Lexical, 'documents' | 'words' | 'frequency'> | undefined;
 }
 
 /** Events that hold some of the asked terms. */
@@ -156,14 +158,15 @@ export function rankTerms(
   totals: { readonly documents: number; readonly words: number },
   options: LexicalOptions,
 ): Lexical {
-  const { limit, weights, k1, b, also = [] } = options;
+  const { limit, weights, k1, b, also = [], whole } = options;
   const { documents, words } = totals;
   const frequency = Uint32Array.from(lists, (parts) => parts.reduce((n, part) => n + part.values.length, 0));
   if (documents === 0) return { documents, words, frequency, hits: [] };
-  const average = words / documents;
+  const average = whole === undefined ? words / documents : whole.words / whole.documents;
   const scores = new Float64Array(lengths.length);
   lists.forEach((parts, i) => {
-    const weight = inverseFrequency(frequency[i]!, documents) * (weights?.[i] ?? 1);
+    const idf = inverseFrequency(whole?.frequency[i] ?? frequency[i]!, whole?.documents ?? documents);
+    const weight = idf * (weights?.[i] ?? 1);
     if (weight <= 0) return;
     for (const { base, values, counts } of parts) {
       for (let p = 0; p < values.length; p++) {

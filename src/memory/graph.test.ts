@@ -14,7 +14,7 @@ function randomEdges(rng: Rng, n: number, m: number): Edge[] {
     const [a, b] = [rng.integer(n), rng.integer(n)];
     if (a !== b) sum.add([{ from: key(a), kind: 'with', to: key(b), weight: 1 + rng.integer(1 << 20) }], i, 1);
   }
-  return sum.increments().map(({ seconds, count, ...edge }) => ({ ...edge, count, time: Math.floor(seconds / count) }));
+  return sum.increments().map((edge) => ({ ...edge, time: Math.floor(edge.seconds / edge.count) }));
 }
 
 const key = (i: number): number => 7 + i * 1e9;

@@ -85,7 +85,8 @@ export class InMemoryStore implements Store {
   async sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing> {
     const items = [...this.#state.items.values()];
     const frequency = Uint32Array.from(Array.from(keys, (key) => items.filter((item) => item.keys.has(key)).length));
-    const weights = Array.from(frequency, (f, i) => rarity(f, items.length) * (options.likeness?.[i] ?? 1));
+    const { events, frequency: counts } = options.whole ?? { events: items.length, frequency };
+    const weights = Array.from(counts, (f, i) => rarity(f, events) * (options.likeness?.[i] ?? 1));
     const all: { ref: number; score: number }[] = [];
     for (const [ref, item] of this.#state.items) {
       const shared = Array.from(keys, (_, i) => i).filter((i) => item.keys.has(keys[i]!));

@@ -60,6 +60,8 @@ export interface Edge {
   readonly weight: number;
   /** Contributions. */
   readonly count: number;
+  /** Sum of their times in whole seconds since 1970. */
+  readonly seconds: number;
   /** Mean time of the contributions in whole seconds since 1970, rounded down: unlike the latest time it can be taken back. */
   readonly time: number;
 }

@@ -91,6 +91,7 @@ export interface SourceName {
  * - insert: a known id only raises the count. `ref` and `count` are for copies: a reference larger than all before.
  * - replace: another sketch; with `dropKeys` the event also leaves all lists: keys, links and terms.
  * - remove: everything of the event goes, with what it was the last user of: entities, names, structures, source texts.
+ *   Without a certificate no tombstone stays: the event has moved elsewhere.
  * - times: sets the times; undefined clears all.
  * - relink: other links instead of the event's own.
  * - links: other links instead of those of an owner that is no event, such as a concept; an empty list ends the owner.
@@ -101,7 +102,7 @@ export interface SourceName {
 export type Change =
   | { readonly kind: 'insert'; readonly event: NewEvent; readonly ref?: number; readonly count?: number }
   | { readonly kind: 'replace'; readonly id: Id; readonly sketch: Uint8Array; readonly dropKeys: boolean }
-  | { readonly kind: 'remove'; readonly id: Id; readonly at: number; readonly certificate: string }
+  | { readonly kind: 'remove'; readonly id: Id; readonly at: number; readonly certificate: string | undefined }
   | { readonly kind: 'times'; readonly id: Id; readonly times: Times | undefined }
   | { readonly kind: 'relink'; readonly id: Id; readonly links: readonly Link[] }
   | { readonly kind: 'links'; readonly owner: string; readonly at: number; readonly links: readonly Link[] }
@@ -129,6 +130,8 @@ export interface SharingOptions {
   readonly limit: number;
   /** Per key a positive factor of its weight; 1 by default. */
   readonly likeness?: readonly number[] | undefined;
+  /** Weighs by these numbers instead of its own: they are of the whole of which this store is a part. */
+  readonly whole?: { readonly events: number; readonly frequency: ArrayLike<number> } | undefined;
   readonly also?: ArrayLike<number> | undefined;
 }
 
@@ -194,6 +197,8 @@ export interface StoreStats {
  */
 export interface Store extends AsyncDisposable {
   readonly id: string;
+  /** Names of servers that do not answer now: their share of every answer is missing. None by default. */
+  missing?(): readonly string[];
   /** Rises with every write that changed something. */
   revision(): Promise<number>;
   write(changes: readonly Change[]): Promise<Written[]>;

@@ -103,5 +103,5 @@ function codes(kinds: readonly EdgeKind[]): string {
 }
 
 function toEdge({ src, kind, dst, weight, n, seconds }: EdgeRow): Edge {
-  return { from: src, kind: edgeKinds[kind]!, to: dst, weight, count: n, time: Math.floor(seconds / n) };
+  return { from: src, kind: edgeKinds[kind]!, to: dst, weight, count: n, seconds, time: Math.floor(seconds / n) };
 }

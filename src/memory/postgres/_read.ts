@@ -18,7 +18,7 @@ export async function sharing(
   sql: Sql,
   keys: ArrayLike<number>,
   events: number,
-  { limit, likeness, also = [] }: SharingOptions,
+  { limit, likeness, whole, also = [] }: SharingOptions,
 ): Promise<Sharing> {
   const list = numbers(keys);
   const counts = await sql<{ pos: number; n: number }[]>`
@@ -26,7 +26,8 @@ export async function sharing(
     JOIN posting p ON p.key = k.key GROUP BY k.pos`;
   const frequency = new Uint32Array(keys.length);
   for (const { pos, n } of counts) frequency[pos - 1] = Number(n);
-  const weights = numbers(Array.from(frequency, (f, i) => rarity(f, events) * (likeness?.[i] ?? 1)));
+  const of = whole ?? { events, frequency };
+  const weights = numbers(Array.from(of.frequency, (f, i) => rarity(f, of.events) * (likeness?.[i] ?? 1)));
   const matches = sql`SELECT ref, sum(k.w ORDER BY k.pos) AS score
     FROM unnest(${list}::bigint[], ${weights}::float8[]) WITH ORDINALITY AS k (key, w, pos)
     JOIN posting p ON p.key = k.key CROSS JOIN LATERAL unnest(p.refs) AS ref`;
@@ -57,20 +58,21 @@ export async function lexical(
   totals: { readonly documents: number; readonly words: number },
   options: LexicalOptions,
 ): Promise<Lexical> {
-  const { limit, weights, k1 = 1.2, b = 0.75, also = [] } = options;
+  const { limit, weights, k1 = 1.2, b = 0.75, also = [], whole } = options;
   const { documents, words } = totals;
   const counts = await sql<{ pos: number; n: number }[]>`
     SELECT k.pos, sum(cardinality(p.refs)) AS n
     FROM unnest(${numbers(terms)}::bigint[]) WITH ORDINALITY AS k (key, pos) JOIN term p ON p.key = k.key GROUP BY k.pos`;
   const frequency = new Uint32Array(terms.length);
   for (const { pos, n } of counts) frequency[pos - 1] = Number(n);
+  const of = whole ?? { documents, words, frequency };
   const asked = Array.from(terms, (key, i) => ({
     key,
-    weight: inverseFrequency(frequency[i]!, documents) * (weights?.[i] ?? 1),
+    weight: inverseFrequency(of.frequency[i]!, of.documents) * (weights?.[i] ?? 1),
   })).filter(({ weight }, i) => weight > 0 && frequency[i]! > 0);
   if (asked.length === 0 || documents === 0) return { documents, words, frequency, hits: [] };
   // The same operations in the same order as in every other store.
-  const score = sql`(u.n * (${k1}::float8 + 1)) / (u.n + ${k1}::float8 * (1 - ${b}::float8 + (${b}::float8 * d.words) / ${words / documents}::float8))`;
+  const score = sql`(u.n * (${k1}::float8 + 1)) / (u.n + ${k1}::float8 * (1 - ${b}::float8 + (${b}::float8 * d.words) / ${of.words / of.documents}::float8))`;
   const matches = sql`SELECT ref, sum(k.w * (${score}) ORDER BY k.pos) AS score
     FROM unnest(${numbers(asked.map(({ key }) => key))}::bigint[], ${numbers(asked.map(({ weight }) => weight))}::float8[])
       WITH ORDINALITY AS k (key, w, pos)

@@ -158,7 +158,7 @@ class Write {
     return row;
   }
 
-  async #remove(event: Stored, at: number, certificate: string): Promise<Written> {
+  async #remove(event: Stored, at: number, certificate: string | undefined): Promise<Written> {
     const sql = this.#sql;
     const { ref, structure, source } = event;
     await this.#unlist(event);
@@ -168,7 +168,7 @@ class Write {
     await sql`DELETE FROM event WHERE ref = ${ref}`;
     await sql`UPDATE structure SET n = n - 1 WHERE ord = ${structure}`;
     await sql`UPDATE source SET n = n - 1 WHERE ord = ${source}`;
-    await this.#bury(contentHash([event.id]), at, certificate);
+    if (certificate !== undefined) await this.#bury(contentHash([event.id]), at, certificate);
     this.#structures.push(structure);
     this.#sources.push(source);
     this.#counters.events--;
