@@ -41,6 +41,7 @@ export function createGeminiProvider(options: GeminiOptions): Provider {
     `v1beta/models/${encodeURIComponent(textAt(body, 'model') ?? '')}:${verb}`;
   return {
     id: options.id,
+    kind: 'gemini',
     async chat({ body, signal }) {
       const answer = await http.post(path(body, 'generateContent'), JSON.stringify(toGemini(body)), signal);
       const parsed = parseObject(await http.text(answer), http.host);

@@ -56,6 +56,7 @@ export function createLocalProvider(options: LocalOptions): Provider {
   };
   return {
     id: options.id,
+    kind: 'local',
     chat,
     async stream(call) {
       const { body, usage } = await chat(call);

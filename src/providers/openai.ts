@@ -49,6 +49,7 @@ export function createOpenAiProvider(options: OpenAiOptions): Provider {
   };
   return {
     id: options.id,
+    kind: 'openai',
     async chat(call) {
       const body = await whole('chat/completions', call);
       return { body, usage: usageOf(body) } satisfies ChatReply;

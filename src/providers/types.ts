@@ -48,6 +48,8 @@ export interface ChatChunk {
 
 export interface Provider {
   readonly id: string;
+  /** How it is spoken to. */
+  readonly kind: 'openai' | 'gemini' | 'local';
   /**
    * Asks for one whole answer.
    * @throws ProviderError
