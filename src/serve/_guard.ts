@@ -36,14 +36,7 @@ export function createGuard(token: string | undefined): MiddlewareHandler {
     expected !== undefined && given !== undefined && timingSafeEqual(digest(given), expected);
 
   return async (c, next) => {
-    const host = c.req.header('host');
-    const name = hostName(host);
-    if (name === undefined || (expected === undefined && !isLoopback(name))) {
-      throw new CairnError('forbidden_host', 'Expected a Host header that names this machine, got another one.', {
-        hint: 'Open the URL that the server printed, or start it with --host and --token.',
-      });
-    }
-    refuseOtherSites(c.req.method, host!, (header) => c.req.header(header));
+    checkOrigin(c.req.method, (header) => c.req.header(header), expected === undefined);
     if (expected === undefined || c.req.path === '/healthz') return next();
 
     const bearer = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
@@ -64,6 +57,26 @@ export function createGuard(token: string | undefined): MiddlewareHandler {
       hint: 'Open the URL with ?token=… once, or send "Authorization: Bearer …".',
     });
   };
+}
+
+/**
+ * Refuses requests that pages of other sites make, and host names that a page could make its own point here.
+ * @throws CairnError `forbidden_host`, `forbidden_origin`
+ */
+export function checkOrigin(method: string, header: (name: string) => string | undefined, onlyLoopback: boolean): void {
+  const host = header('host');
+  const name = hostName(host);
+  if (name === undefined || (onlyLoopback && !isLoopback(name))) {
+    throw new CairnError('forbidden_host', 'Expected a Host header that names this machine, got another one.', {
+      hint: 'Open the URL that the server printed, or start it with --host and --token.',
+    });
+  }
+  refuseOtherSites(method, host!, header);
+}
+
+/** Compares a bearer with the server's token in constant time. */
+export function isServerToken(given: string, token: string): boolean {
+  return timingSafeEqual(digest(given), digest(token));
 }
 
 function refuseOtherSites(method: string, host: string, header: (name: string) => string | undefined): void {

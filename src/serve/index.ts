@@ -3,3 +3,12 @@ export { DEFAULT_PORT } from './_listen.ts';
 export type { BoardOutcome, BoardService, SketchNumbersView } from './service.ts';
 export { BoardStream, PACE_MS } from './stream.ts';
 export type { Speed, StreamState } from './views.ts';
+export {
+  configSchema,
+  Gateway,
+  type GatewayConfig,
+  type GatewayOptions,
+  openSqliteState,
+  parseConfig,
+  readConfig,
+} from './gateway/index.ts';

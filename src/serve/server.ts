@@ -15,6 +15,7 @@ import { Lane } from './_lane.ts';
 import { listen } from './_listen.ts';
 import { toMetrics } from './metrics.ts';
 import { Publisher } from './_publisher.ts';
+import { addGatewayApi, createAuthorise, createGatewayHandler, Gateway } from './gateway/index.ts';
 import type { BoardService } from './service.ts';
 import { addStreamApi } from './stream-api.ts';
 import { BoardStream } from './stream.ts';
@@ -38,6 +39,8 @@ export interface ServerOptions {
   readonly speed?: Speed;
   /** Boards that an empty memory is filled with at the start (at least one is always run). Default 8. */
   readonly prime?: number;
+  /** The gateway for language models. Default: one without models. The server closes what it gets. */
+  readonly gateway?: () => Promise<Gateway>;
   /** False: no pages, only the API. */
   readonly studio?: boolean;
   /** Gets every fault that is not the caller's. Default: none. */
@@ -117,20 +120,22 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
     if (status >= 500) fault(error, `${c.req.method} ${c.req.path}`);
     return c.json(body, status);
   });
-  app.notFound((c) => c.json(notFound(c.req.method, c.req.path), 404));
+  app.notFound((c) => c.json(notFound(c.req.method), 404));
 
   app.get('/healthz', (c) => c.json({ ok: true, ready, uptimeSeconds: seconds(started) }));
   app.get('/metrics', async (c) => {
     const totals = ready ? await (await boards()).totals() : undefined;
     const { rss, heapUsed } = process.memoryUsage();
     const figures = { uptimeSeconds: seconds(started), residentBytes: rss, heapBytes: heapUsed, requests };
-    return c.text(toMetrics(totals, stream.state, figures), 200, {
+    const ofGateway = (await gateway()).metrics.toText();
+    return c.text(toMetrics(totals, stream.state, figures) + ofGateway, 200, {
       'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
     });
   });
-  // The gateway for language models is not part of this server yet: an empty list is the truth.
-  app.get('/v1/models', (c) => c.json({ object: 'list', data: [] }));
   addStreamApi(app, { hub, stream });
+  let gatewayOpening: Promise<Gateway> | undefined;
+  const gateway = (): Promise<Gateway> => (gatewayOpening ??= options.gateway?.() ?? Gateway.open({}));
+  addGatewayApi(app, gateway);
   addApi(app, { boards, lane: new Lane(), publish: (event, data) => hub.publish(event, data) });
   if (options.studio !== false) {
     let files: Promise<StudioFiles> | undefined;
@@ -139,11 +144,21 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
     addStudio(app, load);
   }
 
+  const closingDown = new AbortController();
+  const pages = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const models = createGatewayHandler({
+    gateway,
+    authorise: createAuthorise(options.token),
+    closing: closingDown.signal,
+  });
   const http = createHttpServer(
     { requestTimeout: 60_000, headersTimeout: 15_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384 },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    (request, response) => {
+      if (request.url?.startsWith('/v1/') === true) models(request, response);
+      else void pages(request, response);
+    },
   );
-  http.maxConnections = 256;
+  http.maxConnections = 1_024;
   http.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   });
@@ -171,9 +186,18 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
       http.close(() => resolve());
     });
     http.closeIdleConnections();
-    const timer = setTimeout(() => http.closeAllConnections(), CLOSE_GRACE_MS);
+    const timer = setTimeout(() => {
+      closingDown.abort(new CairnError('closing', 'The server is closing.'));
+      http.closeAllConnections();
+    }, CLOSE_GRACE_MS);
     await closed;
     clearTimeout(timer);
+    if (gatewayOpening !== undefined) {
+      await gatewayOpening.then(
+        (g) => g.close(),
+        () => undefined,
+      );
+    }
     await primed;
     if (opening !== undefined)
       await opening.then(
@@ -212,16 +236,12 @@ function checkToken(host: string, token: string | undefined): void {
   }
 }
 
-function notFound(method: string, path: string): object {
-  const gateway = path.startsWith('/v1/');
+function notFound(method: string): object {
   return {
     error: {
       code: 'not_found',
-      message: gateway
-        ? 'Expected an endpoint of this server, got one of the language model gateway, which is not part of it yet.'
-        : `Expected an endpoint of this server, got ${method} on an unknown path.`,
-      hint: gateway ? 'Use the native API: GET /api lists it.' : 'GET /api lists what there is.',
-      ...(gateway ? { type: 'invalid_request_error', param: null } : {}),
+      message: `Expected an endpoint of this server, got ${method} on an unknown path.`,
+      hint: 'GET /api lists what there is.',
     },
   };
 }

@@ -1,7 +1,9 @@
 // `cairn serve`: the local server with the studio. Prints the URL first, then opens the memory and the browser.
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { openBoards } from '../../mind/index.ts';
-import { createServer, type Speed } from '../../serve/index.ts';
+import { createServer, Gateway, type Speed } from '../../serve/index.ts';
 import type { Command } from '../command.ts';
 import { mayOpenBrowser, openBrowser } from '../open-browser.ts';
 
@@ -14,6 +16,11 @@ export const serve: Command = {
     host: { type: 'string', value: 'ADDRESS', about: 'address (default 127.0.0.1; any other needs --token)' },
     token: { type: 'string', value: 'TEXT', about: 'secret that every request must carry (or CAIRN_TOKEN)' },
     open: { type: 'boolean', about: 'open the browser (--no-open: do not)' },
+    config: {
+      type: 'string',
+      value: 'FILE',
+      about: 'gateway configuration (default: cairn.json in the data directory, if there)',
+    },
     run: { type: 'boolean', about: 'let boards arrive also while nobody watches' },
     speed: {
       type: 'string',
@@ -22,7 +29,7 @@ export const serve: Command = {
     },
     seed: { type: 'string', value: 'TEXT', about: 'seed of boards and of a new memory (default: cairn)' },
   },
-  examples: ['cairn', 'cairn serve --port 8080 --no-open'],
+  examples: ['cairn', 'cairn serve --port 8080 --no-open', 'cairn serve --config cairn.json'],
   async run(args, io) {
     const port = args.number('port', 0, 65_535);
     if (port !== undefined && !Number.isInteger(port)) {
@@ -31,7 +38,14 @@ export const serve: Command = {
     const token = args.text('token') ?? process.env['CAIRN_TOKEN'];
     const seed = args.text('seed');
     const speed = parseSpeed(args.text('speed'));
+    const config = configPath(args.text('config'), io.dataDir);
+    const gateway = await Gateway.open({
+      ...(config === undefined ? {} : { configPath: config }),
+      statePath: join(io.dataDir, 'gateway.db'),
+      log: (line) => io.progress(`gateway: ${line}`),
+    });
     const server = await createServer({
+      gateway: async () => gateway,
       boards: () =>
         openBoards({
           dataDir: io.dataDir,
@@ -64,6 +78,13 @@ export const serve: Command = {
     return { value: { url: server.url }, text: '' };
   },
 };
+
+/** The file that was asked for, or the usual one where it exists. */
+function configPath(given: string | undefined, dataDir: string): string | undefined {
+  if (given !== undefined) return resolve(given);
+  const usual = join(dataDir, 'cairn.json');
+  return existsSync(usual) ? usual : undefined;
+}
 
 function parseSpeed(text: string | undefined): Speed | undefined {
   if (text === undefined || text === 'max') return text;

@@ -17,22 +17,26 @@ interface StoredKey extends ClientKey {
 
 const KIND = 'client-key';
 const PREFIX = 'ck-';
+/** A key that another process drops stops working within this time. */
+const TRUST_MS = 5_000;
 
 export class ClientKeys {
   readonly #state: GatewayState;
   /** Tokens that were checked, by a hash that is of no use elsewhere: checking is slow on purpose. */
-  readonly #known = new Map<string, ClientKey | undefined>();
+  readonly #known = new Map<string, { readonly key: ClientKey | undefined; readonly until: number }>();
   readonly #pepper = randomBytes(16);
+  readonly #now: () => number;
 
-  constructor(state: GatewayState) {
+  constructor(state: GatewayState, now: () => number) {
     this.#state = state;
+    this.#now = now;
   }
 
   /**
    * Makes a key and returns it; it cannot be read again.
    * @throws CairnError `bad_key_name`, `key_exists`
    */
-  async add(name: string, options: { readonly models?: readonly string[]; readonly now: number }): Promise<string> {
+  async add(name: string, options: { readonly models?: readonly string[] } = {}): Promise<string> {
     if (!/^[\w.@-]{1,64}$/.test(name)) {
       throw new CairnError('bad_key_name', 'Expected a name of 1 to 64 letters, digits, _ . @ or -.', {
         hint: 'For example: alice.',
@@ -48,7 +52,7 @@ export class ClientKeys {
     const stored: StoredKey = {
       name,
       ...(options.models === undefined ? {} : { models: options.models }),
-      createdAt: new Date(options.now).toISOString(),
+      createdAt: new Date(this.#now()).toISOString(),
       salt,
       hash: hashOf(secret, salt),
     };
@@ -73,10 +77,12 @@ export class ClientKeys {
   /** The key that a token belongs to; undefined when there is none. */
   async check(token: string): Promise<ClientKey | undefined> {
     const mark = createHash('sha256').update(this.#pepper).update(token).digest('base64');
-    if (this.#known.has(mark)) return this.#known.get(mark);
+    const now = this.#now();
+    const seen = this.#known.get(mark);
+    if (seen !== undefined && now < seen.until) return seen.key;
     const key = await this.#verify(token);
     if (this.#known.size > 10_000) this.#known.clear();
-    this.#known.set(mark, key);
+    this.#known.set(mark, { key, until: now + TRUST_MS });
     return key;
   }
 

@@ -1,0 +1,132 @@
+// The gateway's native API: what the studio shows of it. Every answer is JSON; nothing here holds a prompt or a secret.
+import type { Context, Hono } from 'hono';
+import { humanAsk } from '../../route/index.ts';
+import { CairnError } from '../../errors.ts';
+import { readJson } from '../_body.ts';
+import { toInteger } from '../_query.ts';
+import { configSchema } from './config.ts';
+import { planRecord } from './explain.ts';
+import type { Gateway } from './gateway.ts';
+import { makePlan } from './plan.ts';
+import { toChatRequest } from './request.ts';
+
+/** Adds the routes of models, decisions, explanations, curves and budgets. */
+export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
+  app.get('/api/models', async (c) => c.json({ models: modelsOf(await open()) }));
+
+  app.get('/api/route/decisions', async (c) => {
+    const limit = toInteger('limit', c.req.query('limit'), 1, 500) ?? 50;
+    const before = toInteger('before', c.req.query('before'), 1, Number.MAX_SAFE_INTEGER);
+    return c.json({ decisions: await (await open()).decisions(limit, before) });
+  });
+
+  app.get('/api/route/explain/:event', async (c) => {
+    const gateway = await open();
+    const record = await gateway.decision(c.req.param('event'));
+    if (record === undefined) throw notFound();
+    return c.json({ decision: record, otherwise: otherwise(record) });
+  });
+
+  app.post('/api/route/explain', async (c) => {
+    const gateway = await open();
+    const body = await readJson(c);
+    const request = toChatRequest({
+      model: 'cairn/auto',
+      ...(typeof body['prompt'] === 'string' ? { messages: [{ role: 'user', content: body['prompt'] }] } : {}),
+      ...body,
+    } as never);
+    const { pool, prompts } = gateway.current;
+    const plan = makePlan({
+      request,
+      pool,
+      prompts,
+      key: undefined,
+      session: undefined,
+      pin: undefined,
+      maxCostUsd: undefined,
+      now: gateway.now(),
+      degraded: false,
+    });
+    const ask = humanAsk(request.messages as never);
+    return c.json({ ask, inTokens: request.inTokens, ...planRecord(plan) });
+  });
+
+  app.get('/api/route/curve', async (c) => {
+    const { prompts } = (await open()).current;
+    if (prompts === undefined) return c.json({ fitted: false });
+    const { curve, point, arms } = prompts.router;
+    return c.json({
+      fitted: true,
+      version: prompts.router.version,
+      prompts: curve.prompts,
+      arms: arms.map((arm) => arm.id),
+      point,
+      best: { ...curve.best, id: arms[curve.best.arm]?.id },
+      points: curve.points,
+    });
+  });
+
+  app.get('/api/budgets', async (c) => {
+    const gateway = await open();
+    const keys = await gateway.keys.list();
+    const whole = await gateway.ledger.view(gateway.config, { key: undefined, session: undefined });
+    const perKey = await Promise.all(
+      keys.map(({ name }) =>
+        gateway.ledger.view(
+          { ...gateway.config, budgets: gateway.config.budgets.filter((b) => b.scope === 'key') },
+          { key: name, session: undefined },
+        ),
+      ),
+    );
+    return c.json({ budgets: [...whole, ...perKey.flat()] });
+  });
+
+  app.get('/api/gateway/schema', (c) => c.json(configSchema()));
+  app.get('/api/gateway/config', async (c) => c.json((await open()).redactValue((await open()).config) as object));
+  app.post('/api/gateway/reload', async (c) => reload(c, await open()));
+}
+
+async function reload(c: Context, gateway: Gateway): Promise<Response> {
+  return c.json({ reloaded: await gateway.reload() });
+}
+
+/** Configured models with their prices, their health and what the router knows of them. */
+function modelsOf(gateway: Gateway): object[] {
+  const { pool, prompts } = gateway.current;
+  const now = gateway.now();
+  return [...pool.arms.values()].map((arm) => {
+    const at = prompts?.router.arms.findIndex((a) => a.id === arm.id) ?? -1;
+    const estimate = at >= 0 ? prompts!.router.estimates[at]! : undefined;
+    return {
+      ...arm.config,
+      health: arm.breaker.state(now),
+      waitMs: arm.breaker.waitMs(now),
+      inFlight: arm.gate.inside,
+      queued: arm.gate.queued,
+      ...(estimate === undefined
+        ? { profiled: false }
+        : { profiled: true, meanError: estimate.mean, labelled: estimate.count, meanCostUsd: estimate.meanCost }),
+    };
+  });
+}
+
+/** Which model other values of lambda would have chosen, from the numbers that were kept. */
+function otherwise(record: {
+  readonly arms: readonly { id: string; expectedError?: number; expectedCost: number }[];
+}): object[] {
+  const known = record.arms.filter((arm) => arm.expectedError !== undefined);
+  if (known.length === 0) return [];
+  const scale = Math.max(...known.map((arm) => arm.expectedCost)) || 1;
+  return [0, 0.01, 0.03, 0.1, 0.3, 1, 3].map((lambda) => {
+    const score = (arm: { expectedError?: number; expectedCost: number }): number =>
+      arm.expectedError! + (lambda * arm.expectedCost) / scale;
+    const best = known.reduce((a, b) => (score(b) < score(a) ? b : a));
+    return { lambda, model: best.id, expectedError: best.expectedError, expectedCost: best.expectedCost };
+  });
+}
+
+function notFound(): CairnError {
+  return new CairnError('not_found', 'Expected a decision that was kept, got an unknown event.', {
+    hint: 'The header x-cairn-event of an answer names it.',
+  });
+}

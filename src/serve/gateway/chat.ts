@@ -1,0 +1,396 @@
+// One chat request from its body to its last byte: plan, budget, call, answer, record. Streams are passed on piece by piece with
+// the client's own pace; when the client leaves, the call upstream ends.
+import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import { type ChatChunk, type ChatUsage, isObject, type JsonObject, listAt, textAt } from '../../providers/index.ts';
+import { costHeaders, type DecisionRecord, planHeaders, planRecord } from './explain.ts';
+import type { Current, Gateway } from './gateway.ts';
+import { errorBody, GatewayError, toGatewayError } from './gateway-error.ts';
+import type { ClientKey } from './keys.ts';
+import type { Hold, Spending } from './ledger.ts';
+import { makePlan, type Plan, type PlannedArm } from './plan.ts';
+import { type Arm, costOf } from './pool.ts';
+import type { ChatRequest } from './request.ts';
+import { type Answered, type OpenStream, runStream, runWhole } from './run.ts';
+import { type Session, sessionKey } from './sessions.ts';
+
+/** What the client may say in headers. */
+export interface ChatHeaders {
+  readonly session: string | undefined;
+  readonly pin: string | undefined;
+  readonly maxCostUsd: number | undefined;
+  readonly fallback: boolean;
+  readonly explainInBody: boolean;
+}
+
+export interface ChatContext {
+  readonly gateway: Gateway;
+  readonly request: ChatRequest;
+  readonly headers: ChatHeaders;
+  readonly key: ClientKey | undefined;
+  readonly response: ServerResponse;
+  /** Aborted when the client leaves or the server closes. */
+  readonly signal: AbortSignal;
+  readonly began: number;
+}
+
+/** Tokens a model may answer when nobody says. */
+const USUAL_LIMIT = 4_096;
+
+/** Answers the request; never throws: what goes wrong becomes the answer. */
+export async function answerChat(context: ChatContext): Promise<void> {
+  const { gateway } = context;
+  const current = gateway.current;
+  current.pool.enter();
+  try {
+    await new Chat(context, current).answer();
+  } finally {
+    current.pool.leave();
+  }
+}
+
+class Chat {
+  readonly #context: ChatContext;
+  readonly #current: Current;
+  readonly #id = randomUUID();
+  readonly #session: string;
+  #plan: Plan | undefined;
+  #hold: Hold | undefined;
+  #upstreamMs = 0;
+  #firstByteAt: number | undefined;
+
+  constructor(context: ChatContext, current: Current) {
+    this.#context = context;
+    this.#current = current;
+    const { request, headers } = context;
+    this.#session = sessionKey(headers.session, request.body, request.messages);
+  }
+
+  async answer(): Promise<void> {
+    const { request } = this.#context;
+    try {
+      this.#plan = this.#makePlan(false);
+      try {
+        await this.#call(this.#plan);
+      } catch (error) {
+        const over = error instanceof GatewayError && error.code === 'budget_exceeded';
+        if (!over || !this.#gateway.ledger.degrades(this.#current.pool.config, this.#spender)) throw error;
+        this.#plan = this.#makePlan(true);
+        await this.#call(this.#plan);
+      }
+    } catch (error) {
+      await this.#fail(error, request);
+    }
+  }
+
+  get #gateway(): Gateway {
+    return this.#context.gateway;
+  }
+
+  get #spender(): { key: string | undefined; session: string } {
+    return { key: this.#context.key?.name, session: this.#session };
+  }
+
+  #makePlan(degraded: boolean): Plan {
+    const { request, headers, key } = this.#context;
+    return makePlan({
+      request,
+      pool: this.#current.pool,
+      prompts: this.#current.prompts,
+      key,
+      session: this.#gateway.sessions.get(this.#session),
+      pin: headers.pin,
+      maxCostUsd: headers.maxCostUsd,
+      now: this.#gateway.now(),
+      degraded,
+    });
+  }
+
+  async #call(plan: Plan): Promise<void> {
+    const { request, headers, signal } = this.#context;
+    const { fallback } = this.#current.pool.config;
+    const began = performance.now();
+    const options = {
+      maxArms: fallback.maxArms,
+      retries: fallback.retries,
+      maxCostRatio: fallback.maxCostRatio,
+      fallback: headers.fallback,
+      signal,
+      now: this.#gateway.now,
+      uniform: this.#gateway.uniform,
+      redact: (value: unknown) => this.#gateway.redactValue(value),
+      hold: async (planned: PlannedArm) => {
+        this.#hold = await this.#gateway.ledger.reserve(
+          this.#current.pool.config,
+          this.#spender,
+          worstOf(planned, request),
+        );
+        return this.#hold;
+      },
+    };
+    if (request.stream) {
+      const answered = await runStream(plan, request.body, options);
+      this.#upstreamMs = performance.now() - began;
+      await this.#sendStream(plan, answered);
+    } else {
+      const answered = await runWhole(plan, request.body, options);
+      answered.leave();
+      this.#upstreamMs = performance.now() - began;
+      const { body, usage } = answered.value;
+      const spent = this.#account(answered.planned.arm, usage ?? estimate(request, textLength(body)));
+      await this.#settle(spent);
+      this.#remember(plan, answered.planned, body);
+      const head = {
+        ...planHeaders(this.#id, plan, answered.planned, answered),
+        ...costHeaders(spent.usd, spent.saved, spent.reference),
+      };
+      this.#sendJson(200, headers.explainInBody ? { ...body, cairn: head } : body, head);
+      this.#record(plan, answered, {
+        status: 200,
+        usage: spent.usage,
+        cost: spent.usd,
+        saved: spent.saved,
+        reference: spent.reference,
+      });
+    }
+  }
+
+  async #sendStream(plan: Plan, answered: Answered<OpenStream>): Promise<void> {
+    const { response, request, signal, headers } = this.#context;
+    const { first, rest } = answered.value;
+    const head = planHeaders(this.#id, plan, answered.planned, answered);
+    response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+      ...this.#overheadHeader(),
+      ...head,
+    });
+    let usage: ChatUsage | undefined;
+    let pieces = 0;
+    let broken: GatewayError | undefined;
+    const send = async (chunk: ChatChunk): Promise<void> => {
+      if (chunk.content) pieces++;
+      usage = chunk.usage ?? usage;
+      const shown = chunk.usage === undefined || request.wantsUsage ? chunk.data : withoutUsage(chunk.data);
+      if (shown !== undefined && !response.write(`data: ${shown}\n\n`)) await drained(response, signal);
+    };
+    try {
+      for (const chunk of first) await send(chunk);
+      for (;;) {
+        const { done, value } = await rest.next();
+        if (done === true) break;
+        await send(value);
+      }
+    } catch (error) {
+      if (!signal.aborted) broken = toStreamError(error);
+    } finally {
+      answered.leave();
+      if (signal.aborted || broken !== undefined) await rest.return?.().then(undefined, () => undefined);
+    }
+    const spent = this.#account(answered.planned.arm, usage ?? estimate(request, pieces * 4));
+    await this.#settle(spent);
+    this.#remember(plan, answered.planned, undefined, broken !== undefined);
+    if (!signal.aborted) {
+      if (broken !== undefined) response.write(`data: ${JSON.stringify(errorBody(broken))}\n\n`);
+      else if (headers.explainInBody) {
+        const cost = costHeaders(spent.usd, spent.saved, spent.reference);
+        response.write(
+          `data: ${JSON.stringify({ id: this.#id, object: 'chat.completion.chunk', choices: [], cairn: { ...head, ...cost } })}\n\n`,
+        );
+      }
+      response.end('data: [DONE]\n\n');
+    }
+    this.#record(plan, answered, {
+      status: signal.aborted ? 499 : broken === undefined ? 200 : broken.status,
+      ...(broken === undefined ? {} : { code: broken.code }),
+      usage: spent.usage,
+      cost: spent.usd,
+      saved: spent.saved,
+      reference: spent.reference,
+    });
+  }
+
+  #account(
+    arm: Arm,
+    usage: ChatUsage,
+  ): { usage: ChatUsage; usd: number; saved: number | undefined; reference: Arm | undefined; spending: Spending } {
+    const usd = costOf(arm.config, usage);
+    const reference = this.#current.pool.reference();
+    const saved = reference === undefined ? undefined : costOf(reference.config, { ...usage, cachedTokens: 0 }) - usd;
+    return {
+      usage,
+      usd,
+      saved,
+      reference,
+      spending: { usd, tokens: usage.promptTokens + usage.completionTokens, requests: 1 },
+    };
+  }
+
+  async #settle({ spending }: { spending: Spending }): Promise<void> {
+    const hold = this.#hold;
+    this.#hold = undefined;
+    await hold?.settle(spending);
+  }
+
+  #remember(plan: Plan, planned: PlannedArm, body: JsonObject | undefined, failed = false): void {
+    if (plan.by === 'named') return;
+    const session: Session = {
+      arm: planned.arm.id,
+      at: this.#gateway.now(),
+      promptTokens: this.#context.request.inTokens,
+      unpinned: failed,
+      midTool: body !== undefined && callsTool(body),
+    };
+    this.#gateway.sessions.set(this.#session, session);
+  }
+
+  #record(
+    plan: Plan | undefined,
+    answered: Pick<Answered<unknown>, 'planned' | 'attempts' | 'fellBack'> | undefined,
+    end: {
+      status: number;
+      code?: string;
+      usage?: ChatUsage;
+      cost?: number;
+      saved?: number | undefined;
+      reference?: Arm | undefined;
+    },
+  ): void {
+    const { request, key, began } = this.#context;
+    const ms = performance.now() - began;
+    const record: DecisionRecord = {
+      id: this.#id,
+      at: this.#gateway.now(),
+      asked: request.model.slice(0, 120),
+      model: answered?.planned.arm.id ?? 'none',
+      ...(plan === undefined ? { by: 'named', arms: [], removed: {} } : planRecord(plan)),
+      ...(answered?.planned.expectedError === undefined ? {} : { expectedError: answered.planned.expectedError }),
+      fellBack: answered?.fellBack ?? false,
+      attempts: answered?.attempts ?? [],
+      ...(key === undefined ? {} : { key: key.name }),
+      stream: request.stream,
+      status: end.status,
+      ...(end.code === undefined ? {} : { code: end.code }),
+      ...(end.usage === undefined
+        ? {}
+        : {
+            promptTokens: end.usage.promptTokens,
+            completionTokens: end.usage.completionTokens,
+            thoughtTokens: end.usage.thoughtTokens,
+          }),
+      ...(end.cost === undefined ? {} : { costUsd: end.cost }),
+      ...(end.saved === undefined ? {} : { savedUsd: end.saved }),
+      ...(end.reference === undefined ? {} : { reference: end.reference.id }),
+      ms,
+      overheadMs: Math.max(0, (this.#firstByteAt ?? performance.now()) - began - this.#upstreamMs),
+    };
+    this.#gateway.decided(record);
+  }
+
+  async #fail(error: unknown, request: ChatRequest): Promise<void> {
+    await this.#hold?.release().catch(() => undefined);
+    const { response, signal } = this.#context;
+    const known = toGatewayError(error);
+    if (known.code === 'internal' && !signal.aborted) this.#gateway.log(`fault in chat: ${String(error)}`);
+    if (!signal.aborted && !response.headersSent) {
+      const extra: Record<string, string> = { 'x-cairn-event': this.#id };
+      if (known.retryAfter !== undefined) extra['retry-after'] = String(known.retryAfter);
+      this.#sendJson(known.status, errorBody(known), extra);
+    } else if (!response.writableEnded) response.destroy();
+    const session = this.#gateway.sessions.get(this.#session);
+    if (session !== undefined && known.status >= 500)
+      this.#gateway.sessions.set(this.#session, { ...session, unpinned: true });
+    void request;
+    const attempts = (known.attempts ?? []) as DecisionRecord['attempts'];
+    const first = this.#plan?.arms[0];
+    this.#record(this.#plan, first === undefined ? undefined : { planned: first, attempts, fellBack: false }, {
+      status: signal.aborted ? 499 : known.status,
+      code: signal.aborted ? 'client_left' : known.code,
+    });
+  }
+
+  #sendJson(status: number, body: object, headers: Readonly<Record<string, string>>): void {
+    const text = Buffer.from(JSON.stringify(body));
+    this.#context.response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': String(text.length),
+      ...this.#overheadHeader(),
+      ...headers,
+    });
+    this.#context.response.end(text);
+  }
+
+  #overheadHeader(): Record<string, string> {
+    this.#firstByteAt = performance.now();
+    const ours = Math.max(0, this.#firstByteAt - this.#context.began - this.#upstreamMs);
+    return { 'x-cairn-overhead-ms': ours.toFixed(2) };
+  }
+}
+
+/** The most a call can cost. */
+function worstOf({ arm }: PlannedArm, request: ChatRequest): Spending {
+  const n = typeof request.body['n'] === 'number' && request.body['n'] > 1 ? request.body['n'] : 1;
+  const out = n * (request.maxOutTokens ?? arm.config.maxOutputTokens ?? USUAL_LIMIT);
+  return {
+    usd: (request.inTokens * arm.config.priceIn + out * arm.config.priceOut) / 1e6,
+    tokens: request.inTokens + out,
+    requests: 1,
+  };
+}
+
+/** Usage where the upstream told none: a token is about four characters. */
+function estimate(request: ChatRequest, characters: number): ChatUsage {
+  return {
+    promptTokens: request.inTokens,
+    completionTokens: Math.ceil(characters / 4),
+    cachedTokens: 0,
+    thoughtTokens: 0,
+  };
+}
+
+function textLength(body: JsonObject): number {
+  return listAt(body, 'choices').reduce<number>((sum, choice) => {
+    const message = isObject(choice) && isObject(choice['message']) ? choice['message'] : {};
+    return sum + (textAt(message, 'content')?.length ?? 0);
+  }, 0);
+}
+
+function callsTool(body: JsonObject): boolean {
+  return listAt(body, 'choices').some(
+    (choice) => isObject(choice) && isObject(choice['message']) && listAt(choice['message'], 'tool_calls').length > 0,
+  );
+}
+
+/** A chunk without the usage that the client did not ask for; undefined when nothing else is in it. */
+function withoutUsage(data: string): string | undefined {
+  const { usage: _usage, ...chunk } = JSON.parse(data) as Record<string, unknown>;
+  return Array.isArray(chunk['choices']) && chunk['choices'].length === 0 ? undefined : JSON.stringify(chunk);
+}
+
+function toStreamError(error: unknown): GatewayError {
+  const known = toGatewayError(error);
+  if (known.code !== 'internal') return known;
+  return new GatewayError(
+    'upstream_failed',
+    'Expected the stream to go on, got a break upstream after its beginning.',
+    {
+      status: 502,
+      hint: 'What came before is incomplete. Ask again.',
+      cause: error,
+    },
+  );
+}
+
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    response.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,91 @@
+// Counts of the gateway for /metrics: by model, outcome and reason; money; time of our own. Counters only grow.
+import type { DecisionRecord } from './explain.ts';
+
+const BUCKETS_MS = [0.5, 1, 2, 5, 10, 25, 50, 100, 250, 1_000];
+
+export class GatewayMetrics {
+  readonly requests = new Map<string, number>();
+  readonly attempts = new Map<string, number>();
+  readonly usd = new Map<string, number>();
+  readonly tokens = new Map<string, number>();
+  savedUsd = 0;
+  fallbacks = 0;
+  readonly overhead = { buckets: BUCKETS_MS.map(() => 0), sum: 0, count: 0 };
+
+  decided(record: DecisionRecord): void {
+    add(this.requests, JSON.stringify([record.model, String(record.status), record.by]), 1);
+    for (const attempt of record.attempts) add(this.attempts, JSON.stringify([attempt.arm, attempt.outcome]), 1);
+    if (record.costUsd !== undefined) add(this.usd, record.model, record.costUsd);
+    add(this.tokens, JSON.stringify([record.model, 'in']), record.promptTokens ?? 0);
+    add(this.tokens, JSON.stringify([record.model, 'out']), record.completionTokens ?? 0);
+    this.savedUsd += Math.max(0, record.savedUsd ?? 0);
+    if (record.fellBack) this.fallbacks++;
+    this.overhead.sum += record.overheadMs;
+    this.overhead.count++;
+    BUCKETS_MS.forEach((most, i) => {
+      if (record.overheadMs <= most) this.overhead.buckets[i]!++;
+    });
+  }
+
+  /** In Prometheus' text format. */
+  toText(): string {
+    const lines: string[] = [];
+    const family = (name: string, type: string, help: string, samples: readonly string[]): void => {
+      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples);
+    };
+    const pairs = (map: ReadonlyMap<string, number>, name: string, labels: readonly string[]): string[] =>
+      [...map].map(([key, value]) => {
+        const values = labels.length === 1 ? [key] : (JSON.parse(key) as string[]);
+        return `${name}{${labels.map((label, i) => `${label}="${escape(values[i]!)}"`).join(',')}} ${value}`;
+      });
+    family(
+      'cairn_gateway_requests_total',
+      'counter',
+      'Answered and refused requests.',
+      pairs(this.requests, 'cairn_gateway_requests_total', ['model', 'status', 'by']),
+    );
+    family(
+      'cairn_gateway_attempts_total',
+      'counter',
+      'Calls to upstream models by outcome.',
+      pairs(this.attempts, 'cairn_gateway_attempts_total', ['model', 'outcome']),
+    );
+    family(
+      'cairn_gateway_usd_total',
+      'counter',
+      'US dollars spent by model.',
+      pairs(this.usd, 'cairn_gateway_usd_total', ['model']),
+    );
+    family(
+      'cairn_gateway_tokens_total',
+      'counter',
+      'Tokens by model and direction.',
+      pairs(this.tokens, 'cairn_gateway_tokens_total', ['model', 'direction']),
+    );
+    family(
+      'cairn_gateway_saved_usd_total',
+      'counter',
+      'US dollars saved against the reference model at the same tokens.',
+      [`cairn_gateway_saved_usd_total ${this.savedUsd}`],
+    );
+    family('cairn_gateway_fallbacks_total', 'counter', 'Requests that another model than the chosen one answered.', [
+      `cairn_gateway_fallbacks_total ${this.fallbacks}`,
+    ]);
+    const { buckets, sum, count } = this.overhead;
+    family('cairn_gateway_overhead_ms', 'histogram', 'Milliseconds of a request that were not spent upstream.', [
+      ...BUCKETS_MS.map((most, i) => `cairn_gateway_overhead_ms_bucket{le="${most}"} ${buckets[i]}`),
+      `cairn_gateway_overhead_ms_bucket{le="+Inf"} ${count}`,
+      `cairn_gateway_overhead_ms_sum ${sum}`,
+      `cairn_gateway_overhead_ms_count ${count}`,
+    ]);
+    return `${lines.join('\n')}\n`;
+  }
+}
+
+function add(map: Map<string, number>, key: string, value: number): void {
+  map.set(key, (map.get(key) ?? 0) + value);
+}
+
+function escape(text: string): string {
+  return text.replace(/[\\"\n]/g, '_');
+}

@@ -1,0 +1,215 @@
+// The gateway as one object: configuration that can change while it runs, the pool, the fitted router, keys, budgets, sessions
+// and the log of decisions. HTTP is in http.ts; what happens to one chat request is in chat.ts.
+import { unwatchFile, watchFile } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { CairnError } from '../../errors.ts';
+import { createRedactor, type Provider, redactJson } from '../../providers/index.ts';
+import { loadRouter, type PromptRouter } from '../../route/index.ts';
+import { EMPTY_CONFIG, type GatewayConfig, parseConfig, readConfig } from './config.ts';
+import type { DecisionRecord } from './explain.ts';
+import { ClientKeys } from './keys.ts';
+import { Ledger } from './ledger.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
+import { Pool } from './pool.ts';
+import { joinPool, type PromptPool } from './prompt-pool.ts';
+import { Sessions } from './sessions.ts';
+import { type GatewayState, openSqliteState } from './state.ts';
+
+export interface GatewayOptions {
+  /** A configuration file; watched, and taken over when it changes and is valid. */
+  readonly configPath?: string;
+  /** A configuration that is there already. */
+  readonly config?: unknown;
+  /** State file. Default ':memory:'. */
+  readonly statePath?: string;
+  readonly state?: GatewayState;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly local?: Readonly<Record<string, Provider>>;
+  readonly now?: () => number;
+  readonly uniform?: () => number;
+  /** Hears what went wrong and what changed; texts hold no secret. */
+  readonly log?: (line: string) => void;
+}
+
+/** What one request sees: it keeps this, whatever changes meanwhile. */
+export interface Current {
+  readonly pool: Pool;
+  readonly prompts: PromptPool | undefined;
+}
+
+/** Decisions that are kept. */
+const KEEP_DECISIONS = 100_000;
+const WRITE_EVERY_MS = 200;
+
+export class Gateway {
+  readonly state: GatewayState;
+  readonly keys: ClientKeys;
+  readonly ledger: Ledger;
+  readonly sessions = new Sessions();
+  readonly metrics = new GatewayMetrics();
+  readonly now: () => number;
+  readonly uniform: () => number;
+  readonly log: (line: string) => void;
+  readonly redact: (text: string) => string;
+  readonly #options: GatewayOptions;
+  readonly #listeners = new Set<(record: DecisionRecord) => void>();
+  #current: Current;
+  #fitted: { readonly path: string; readonly router: PromptRouter } | undefined;
+  #unwritten = new Map<string, DecisionRecord>();
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(options: GatewayOptions, state: GatewayState) {
+    this.#options = options;
+    this.state = state;
+    this.now = options.now ?? Date.now;
+    this.uniform = options.uniform ?? Math.random;
+    this.keys = new ClientKeys(state, this.now);
+    this.ledger = new Ledger(state, this.now);
+    this.#current = { pool: new Pool(EMPTY_CONFIG, this.#poolOptions()), prompts: undefined };
+    const redact = createRedactor(() => this.#current.pool.secrets());
+    this.redact = redact;
+    this.log = (line) => options.log?.(redact(line));
+  }
+
+  /** @throws CairnError `no_config`, `bad_config`, `state_unavailable` and those of a router that cannot be read */
+  static async open(options: GatewayOptions): Promise<Gateway> {
+    const state = options.state ?? openSqliteState(options.statePath ?? ':memory:');
+    const gateway = new Gateway(options, state);
+    try {
+      const config =
+        options.configPath === undefined ? parseConfig(options.config ?? {}) : readConfig(options.configPath);
+      await gateway.#take(config);
+    } catch (error) {
+      await state.close();
+      throw error;
+    }
+    if (options.configPath !== undefined) {
+      watchFile(options.configPath, { interval: 1_000 }, () => void gateway.reload());
+    }
+    return gateway;
+  }
+
+  get current(): Current {
+    return this.#current;
+  }
+
+  get config(): GatewayConfig {
+    return this.#current.pool.config;
+  }
+
+  get fitted(): PromptRouter | undefined {
+    return this.#fitted?.router;
+  }
+
+  /** Reads the file again; a bad one changes nothing and is said. */
+  async reload(): Promise<boolean> {
+    const path = this.#options.configPath;
+    if (path === undefined) return false;
+    try {
+      await this.#take(readConfig(path));
+      this.log('The configuration was read again.');
+      return true;
+    } catch (error) {
+      this.log(`The configuration stays as it was: ${CairnError.isInstance(error) ? error.toText() : String(error)}`);
+      return false;
+    }
+  }
+
+  /** Takes a configuration over. @throws CairnError `bad_config`; nothing changes then */
+  async configure(config: unknown): Promise<void> {
+    await this.#take(parseConfig(config));
+  }
+
+  /** Exchanges the fitted router; requests under way keep theirs. */
+  useRouter(router: PromptRouter, path = ''): void {
+    this.#fitted = { path, router };
+    const { pool } = this.#current;
+    this.#current = { pool, prompts: joinPool(router, pool) };
+  }
+
+  async #take(config: GatewayConfig): Promise<void> {
+    const pool = new Pool(config, this.#poolOptions());
+    const folder = config.routing.router;
+    if (folder === undefined) {
+      if (this.#fitted?.path !== '') this.#fitted = undefined;
+    } else {
+      const base = this.#options.configPath === undefined ? process.cwd() : dirname(resolve(this.#options.configPath));
+      const path = resolve(base, folder);
+      try {
+        if (this.#fitted?.path !== path) this.#fitted = { path, router: await loadRouter(path) };
+      } catch (error) {
+        await pool.close();
+        throw error;
+      }
+    }
+    const before = this.#current.pool;
+    this.#current = { pool, prompts: this.#fitted === undefined ? undefined : joinPool(this.#fitted.router, pool) };
+    before.retire();
+  }
+
+  #poolOptions(): { env: Readonly<Record<string, string | undefined>>; local?: Readonly<Record<string, Provider>> } {
+    return {
+      env: this.#options.env ?? process.env,
+      ...(this.#options.local === undefined ? {} : { local: this.#options.local }),
+    };
+  }
+
+  redactValue(value: unknown): unknown {
+    return redactJson(value, this.redact);
+  }
+
+  /** Keeps a decision: written with others a moment later. */
+  decided(record: DecisionRecord): void {
+    this.metrics.decided(record);
+    this.#unwritten.set(record.id, record);
+    for (const listener of this.#listeners) listener(record);
+    this.#timer ??= setTimeout(() => void this.flush(), WRITE_EVERY_MS);
+  }
+
+  /** Calls `listener` for every decision from now on; returns how to stop. */
+  onDecision(listener: (record: DecisionRecord) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const batch = [...this.#unwritten.values()];
+    this.#writing = this.#writing
+      .then(() =>
+        this.state.record(
+          batch.map((r) => ({ id: r.id, at: r.at, value: JSON.stringify(r) })),
+          KEEP_DECISIONS,
+        ),
+      )
+      .then(() => {
+        for (const record of batch) {
+          if (this.#unwritten.get(record.id) === record) this.#unwritten.delete(record.id);
+        }
+      })
+      .catch((error: unknown) => this.log(`Decisions could not be written: ${String(error)}`));
+    await this.#writing;
+  }
+
+  async decision(id: string): Promise<DecisionRecord | undefined> {
+    const fresh = this.#unwritten.get(id);
+    if (fresh !== undefined) return fresh;
+    const text = await this.state.decision(id);
+    return text === undefined ? undefined : (JSON.parse(text) as DecisionRecord);
+  }
+
+  /** Latest first. */
+  async decisions(limit: number, before?: number): Promise<DecisionRecord[]> {
+    await this.flush();
+    return (await this.state.decisions(limit, before)).map(({ value }) => JSON.parse(value) as DecisionRecord);
+  }
+
+  async close(): Promise<void> {
+    if (this.#options.configPath !== undefined) unwatchFile(this.#options.configPath);
+    await this.flush();
+    await this.#current.pool.close();
+    await this.state.close();
+  }
+}
