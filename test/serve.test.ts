@@ -109,6 +109,54 @@ test('without configured models the gateway says that it has none', async () => 
   expect(chat.body.error.message).toContain('--config');
 });
 
+test.each([
+  ['/api/events?limit=0', 400, 'bad_query'],
+  ['/api/events?limit=101', 400, 'bad_query'],
+  ['/api/events?limit=1e9', 400, 'bad_query'],
+  ['/api/events?before=x', 400, 'bad_query'],
+  ['/api/events/%00', 400, 'bad_event_id'],
+  ['/api/events/..%2f..%2fetc', 400, 'bad_event_id'],
+  ['/api/events/%3Cscript%3E', 400, 'bad_event_id'],
+  [`/api/events/${'a'.repeat(200)}`, 400, 'bad_event_id'],
+  ['/api/events/zz', 400, 'bad_event_id'],
+  ['/api/events/0123456789abcdef', 404, 'not_found'],
+  ['/api/events/0123456789abcdef/erase?keep=256', 404, 'not_found'],
+  ['/api/events/0123456789abcdef/erase', 400, 'bad_query'],
+  ['/api/events/0123456789abcdef/erase?keep=-5', 400, 'bad_query'],
+  ['/api/events/0123456789abcdef/related?cell=81', 400, 'bad_query'],
+  ['/api/recall', 400, 'bad_query'],
+  ['/api/recall?digits=123', 400, 'bad_board'],
+  ['/api/nothing', 404, 'not_found'],
+  ['/assets/../package.json', 404, 'not_found'],
+  ['/assets/..%2f..%2fpackage.json', 404, 'not_found'],
+])('GET %s -> %d %s, with a hint', async (path, status, code) => {
+  const got = await get(path);
+  expect(got.status).toBe(status);
+  expect(got.body.error.code).toBe(code);
+  expect(got.body.error.message).toMatch(/^Expected .+, got .+\.$|^Expected a remembered event/);
+  expect(got.body.error.hint).toMatch(/\S/);
+});
+
+test.each([
+  ['/api/forget', '{', 400, 'bad_json'],
+  ['/api/forget', '[]', 400, 'bad_json'],
+  ['/api/forget', 'null', 400, 'bad_json'],
+  ['/api/forget', '{}', 400, 'bad_event_id'],
+  ['/api/forget', '{"id":{"$gt":""}}', 400, 'bad_event_id'],
+  ['/api/forget', '{"id":"0123456789abcdef","keep":0}', 400, 'bad_query'],
+  ['/api/forget', `{"id":"${'x'.repeat(70_000)}"}`, 413, 'too_large'],
+  ['/api/feedback', '{"id":"0123456789abcdef"}', 400, 'bad_query'],
+  ['/api/feedback', '{"id":"0123456789abcdef","cells":[{"cell":99,"digit":1}]}', 400, 'bad_query'],
+  ['/api/feedback', '{"id":"0123456789abcdef","cells":["x"]}', 400, 'bad_query'],
+  ['/api/stream/speed', '{"speed":0}', 400, 'bad_speed'],
+  ['/api/stream/speed', '{"speed":"fast"}', 400, 'bad_speed'],
+  ['/api/recall', '{"digits":[1,2,3]}', 400, 'bad_board'],
+])('POST %s %s -> %d %s', async (path, body, status, code) => {
+  const got = await get(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  expect(got.status).toBe(status);
+  expect(got.body.error.code).toBe(code);
+});
+
 test('pictures: empty, wrong type, not a PNG, too large, and a form', async () => {
   const ask = (body: Uint8Array<ArrayBuffer> | FormData, type?: string): Promise<Got> =>
     get('/api/ask', { method: 'POST', body, ...(type === undefined ? {} : { headers: { 'content-type': type } }) });

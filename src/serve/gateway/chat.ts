@@ -67,7 +67,6 @@ class Chat {
   }
 
   async answer(): Promise<void> {
-    const { request } = this.#context;
     try {
       this.#plan = this.#makePlan(false);
       try {
@@ -79,7 +78,7 @@ class Chat {
         await this.#call(this.#plan);
       }
     } catch (error) {
-      await this.#fail(error, request);
+      await this.#fail(error);
     }
   }
 
@@ -288,7 +287,7 @@ class Chat {
     this.#gateway.decided(record);
   }
 
-  async #fail(error: unknown, request: ChatRequest): Promise<void> {
+  async #fail(error: unknown): Promise<void> {
     await this.#hold?.release().catch(() => undefined);
     const { response, signal } = this.#context;
     const known = toGatewayError(error);
@@ -301,7 +300,6 @@ class Chat {
     const session = this.#gateway.sessions.get(this.#session);
     if (session !== undefined && known.status >= 500)
       this.#gateway.sessions.set(this.#session, { ...session, unpinned: true });
-    void request;
     const attempts = (known.attempts ?? []) as DecisionRecord['attempts'];
     const first = this.#plan?.arms[0];
     this.#record(this.#plan, first === undefined ? undefined : { planned: first, attempts, fellBack: false }, {
@@ -380,6 +378,15 @@ function toStreamError(error: unknown): GatewayError {
       cause: error,
     },
   );
+}
+
+/** Ends an iteration whose faults are known already. */
+async function ended(iterator: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // It broke before, or broke because it was ended.
+  }
 }
 
 function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
