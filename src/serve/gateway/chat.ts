@@ -185,7 +185,7 @@ class Chat {
       if (!signal.aborted) broken = toStreamError(error);
     } finally {
       answered.leave();
-      if (signal.aborted || broken !== undefined) await rest.return?.().then(undefined, () => undefined);
+      if (signal.aborted || broken !== undefined) await ended(rest);
     }
     const spent = this.#account(answered.planned.arm, usage ?? estimate(request, pieces * 4));
     await this.#settle(spent);
@@ -287,8 +287,16 @@ class Chat {
     this.#gateway.decided(record);
   }
 
+  async #release(): Promise<void> {
+    try {
+      await this.#hold?.release();
+    } catch (fault) {
+      this.#gateway.log(`fault in budgets: ${String(fault)}`);
+    }
+  }
+
   async #fail(error: unknown): Promise<void> {
-    await this.#hold?.release().catch(() => undefined);
+    await this.#release();
     const { response, signal } = this.#context;
     const known = toGatewayError(error);
     if (known.code === 'internal' && !signal.aborted) this.#gateway.log(`fault in chat: ${String(error)}`);
