@@ -38,6 +38,9 @@ export interface DiscountedGuarantee {
  */
 export class DiscountedBettor implements Bettor {
   readonly memory: number;
+  /** T+ and T-. */
+  readonly plus: number;
+  readonly minus: number;
   readonly #f: PayoffFunction;
   readonly #rho: number;
   readonly #deviation: number;
@@ -51,6 +54,8 @@ export class DiscountedBettor implements Bettor {
     checkRange('memory', memory, 2, 1e12);
     checkRange('deviation', deviation, 1e-6, 1);
     this.memory = memory;
+    this.plus = plus;
+    this.minus = minus;
     this.#f = new PayoffFunction(plus, minus);
     this.#rho = 1 - 1 / memory;
     this.#deviation = deviation;
@@ -112,6 +117,6 @@ export class DiscountedBettor implements Bettor {
 
   #kind(): string {
     const rule = this.#difference ? 'difference' : 'erfi';
-    return `discounted(${this.memory},${this.#f.plus},${this.#f.minus},${this.#deviation},${rule})`;
+    return `discounted(${this.memory},${this.plus},${this.minus},${this.#deviation},${rule})`;
   }
 }

@@ -1,5 +1,5 @@
-// The optimal trade-off between the regrets to two experts under discounting, in closed form (Kapralov and Panigrahy,
-// "Prediction strategies without loss" and arXiv 1305.1359). Everything is in units of sqrt(n), n the memory.
+// The optimal trade-off between the regrets to two experts under discounting, in closed form (Andoni and Panigrahy,
+// "A differential equations approach to optimizing regret trade-offs", arXiv 1305.1359). Everything is in units of sqrt(n), n the memory.
 import { CairnError } from '../errors.ts';
 import { checkRange } from './_check.ts';
 
