@@ -1,0 +1,40 @@
+// Fractal structures in adversarial prediction (arXiv 1304.7576): why equal correlations at all scales are cheapest, the
+// generator with its Hurst exponent, what a learner wins on it, and the meter that reads it off a series.
+import { Rng } from 'cairn/tensor';
+import type { LabOptions, LabReport } from '../report.ts';
+import { equalCorrelations } from './equal-correlations.ts';
+import { generator } from './generator.ts';
+import { learners } from './learners.ts';
+import { meter, series } from './meter.ts';
+import type { Part } from './part.ts';
+
+/** `ci` takes about half a minute on two cores. */
+export async function run(options: LabOptions): Promise<LabReport> {
+  const { seed, scale, log, signal, plot, data } = options;
+  const start = performance.now();
+  const rng = new Rng(seed).fork('fractal-prediction');
+  const full = scale === 'full';
+  const parts: [string, () => Part][] = [
+    ['equal correlations', () => equalCorrelations(rng.fork('equal'))],
+    ['the generator', () => generator(rng.fork('generator'), full ? 3000 : 600, plot)],
+    ['learners', () => learners(rng.fork('learners'), full ? 200 : 40, plot)],
+    ['the meter', () => meter(rng.fork('meter'), full ? 200 : 40)],
+    ['real series', () => series(rng.fork('series'), data, log)],
+  ];
+  const done: Part[] = [];
+  for (const [name, part] of parts) {
+    signal.throwIfAborted();
+    log(name);
+    done.push(part());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return {
+    slug: 'fractal-prediction',
+    paper: { title: 'Fractal structures in Adversarial Prediction', arxiv: '1304.7576' },
+    seed,
+    scale,
+    seconds: (performance.now() - start) / 1000,
+    claims: done.flatMap((p) => p.claims),
+    tables: done.flatMap((p) => p.tables),
+  };
+}
