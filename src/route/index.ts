@@ -3,6 +3,7 @@ export { validateTable, columnMeans, selectRows, type EvaluationTable } from './
 export * from './tables/index.ts';
 export * from './features/index.ts';
 export * from './pool/index.ts';
+export * from './feedback/index.ts';
 export { generatePool, type GeneratedPool, type GeneratedPoolOptions } from './generated-pool.ts';
 export { humanAsk, stripHarness, defaultHarness, type ChatMessage, type HarnessRules } from './ask.ts';
 export { fitKMeans, KMeans, type FeatureMap, type KMeansOptions } from './kmeans.ts';
