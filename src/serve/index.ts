@@ -4,6 +4,7 @@ export type { BoardOutcome, BoardService, SketchNumbersView } from './service.ts
 export { BoardStream, PACE_MS } from './stream.ts';
 export type { Speed, StreamState } from './views.ts';
 export {
+  ClientKeys,
   configSchema,
   Gateway,
   type GatewayConfig,

@@ -6,3 +6,4 @@ export { type GatewayConfig, configSchema, parseConfig, readConfig } from './con
 export { GatewayError } from './gateway-error.ts';
 export { type DecisionRecord } from './explain.ts';
 export { openSqliteState, type GatewayState } from './state.ts';
+export { type ClientKey, ClientKeys } from './keys.ts';

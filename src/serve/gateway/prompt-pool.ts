@@ -1,6 +1,13 @@
 // A fitted router joined to the configured models: prices, limits and modalities are those of the configuration, errors those
 // that were measured. Models without a profile can be called by name but are not chosen.
-import { type OperatingChoice, type PromptRouter, PromptRouter as Router, resolvePoint } from '../../route/index.ts';
+import {
+  ASSUMED_OUT_TOKENS,
+  callCost,
+  type OperatingChoice,
+  type PromptRouter,
+  PromptRouter as Router,
+  resolvePoint,
+} from '../../route/index.ts';
 import type { PolicyConfig } from './config.ts';
 import type { Arm, Pool } from './pool.ts';
 
@@ -14,6 +21,8 @@ export interface PromptPool {
 /** Undefined when no configured model has a profile in this router. */
 export function joinPool(fitted: PromptRouter, pool: Pool): PromptPool | undefined {
   const armOf = new Map<string, Arm>();
+  const { inTokens } = fitted.parts.validation;
+  const meanIn = inTokens.reduce((sum, n) => sum + n, 0) / Math.max(1, inTokens.length);
   const arms = [...pool.arms.values()].flatMap((arm) => {
     const record = fitted.arms.find((a) => a.id === (arm.config.profile ?? arm.id));
     if (record === undefined || arm.config.embeddings) return [];
@@ -29,7 +38,10 @@ export function joinPool(fitted: PromptRouter, pool: Pool): PromptPool | undefin
       ...(contextTokens === undefined ? {} : { context_tokens: contextTokens }),
       ...(maxOutputTokens === undefined ? {} : { max_output_tokens: maxOutputTokens }),
     };
-    return [{ ...record, id: arm.id, info }];
+    // Where no tokens were counted, the cost of a call follows from the configured prices at assumed lengths.
+    const fixed =
+      priced && record.outTokens === undefined ? { fixedCost: callCost(info, meanIn, ASSUMED_OUT_TOKENS) } : {};
+    return [{ ...record, id: arm.id, info, ...fixed }];
   });
   if (arms.length === 0) return undefined;
   const router = new Router({ ...fitted.parts, arms });
