@@ -1,0 +1,36 @@
+// Our gateway in a process of its own, with a router fitted on a generated pool of 30 models. Usage: ours.ts <upstream URL>.
+import { fitRouter, generatePool } from 'cairn/route';
+import { createServer, Gateway } from 'cairn/serve';
+
+const [upstream] = process.argv.slice(2) as [string];
+const { table } = generatePool({ seed: 'bench', prompts: 600, models: 30 });
+const gateway = await Gateway.open({
+  config: {
+    providers: [{ id: 'mock', kind: 'openai', baseUrl: upstream, concurrency: 1_000, queue: 10_000 }],
+    models: table.models.map((m, i) => ({
+      id: m.id,
+      model: `model-${i}`,
+      provider: 'mock',
+      priceIn: m.price_in_per_mtok,
+      priceOut: m.price_out_per_mtok,
+    })),
+  },
+});
+gateway.useRouter(fitRouter(table, { seed: 7 }));
+const server = await createServer({
+  boards: () => Promise.reject(new Error('not needed here')),
+  gateway: async () => gateway,
+  port: 0,
+  studio: false,
+});
+server.ready.catch(() => undefined);
+process.stdout.write(
+  `${JSON.stringify({ url: `${server.url}v1`, prompts: table.prompts.slice(0, 64).map((p) => p.text) })}\n`,
+);
+process.stdin.resume();
+process.stdin.on('data', () => {
+  const { rss } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  process.stdout.write(`${JSON.stringify({ rssMiB: rss / 2 ** 20, cpuMs: (user + system) / 1000 })}\n`);
+});
+process.stdin.once('end', () => process.exit(0));
