@@ -9,7 +9,9 @@ import { ensureInstalled, root } from './install.mjs';
 ensureInstalled();
 const source = join(root, 'src', 'cli', 'main.ts');
 const built = join(root, 'dist', 'cli', 'main.js');
-const entry = existsSync(source) ? ['--import', 'tsx', '--conditions=cairn-source', source] : [built];
+const entry = existsSync(source)
+  ? ['--import', import.meta.resolve('tsx'), '--conditions=cairn-source', source]
+  : [built];
 const child = spawn(process.execPath, ['--enable-source-maps', ...entry, ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },

@@ -9,6 +9,9 @@ export interface FitQuestion {
   readonly gold: ReadonlySet<number>;
 }
 
+/** Features that may speak against a turn; all others are evidence, and more of it never lowers a score. */
+const signed: ReadonlySet<FeatureName> = new Set(['question']);
+
 export interface FitOptions {
   /** Features that stay out, at weight 0. */
   readonly without?: ReadonlySet<FeatureName>;
@@ -35,7 +38,8 @@ export function fitWeights(questions: readonly FitQuestion[], options: FitOption
       first[f] = 0.9 * first[f]! + 0.1 * g;
       second[f] = 0.99 * second[f]! + 0.01 * g * g;
       const move = first[f]! / (1 - 0.9 ** step) / (Math.sqrt(second[f]! / (1 - 0.99 ** step)) + 1e-8);
-      weights[f]! -= (rate * move) / size[f]!;
+      const next = weights[f]! - (rate * move) / size[f]!;
+      weights[f] = signed.has(featureNames[f]!) ? next : Math.max(0, next);
     }
   }
   return Object.fromEntries(featureNames.map((name, f) => [name, weights[f]!])) as RankWeights;

@@ -24,3 +24,4 @@ export type {
   Usage,
 } from './module.ts';
 export * from './boards/index.ts';
+export { hasNotes, notesFile, type NotesOptions, openNotes } from './notes.ts';

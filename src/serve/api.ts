@@ -4,7 +4,9 @@ import { CairnError } from '../errors.ts';
 import { readImage, readJson } from './_body.ts';
 import type { Lane } from './_lane.ts';
 import { toDigits, toEventId, toInteger } from './_query.ts';
+import { recallTexts } from './notes-api.ts';
 import type { BoardService } from './service.ts';
+import type { TextMemory } from '../memory/index.ts';
 
 /** Largest page of a list. */
 export const MAX_PAGE = 100;
@@ -13,6 +15,8 @@ export const MAX_PAGE = 100;
 export interface ApiParts {
   /** Resolves when the memory and the models are open. */
   readonly boards: () => Promise<BoardService>;
+  /** The remembered texts, opened when they are first asked for. */
+  readonly notes: () => Promise<TextMemory>;
   /** Pictures of users are worked on here, a few at a time. */
   readonly lane: Lane;
   /** Tells every reader of the event stream. */
@@ -75,6 +79,7 @@ export function addApi(app: Hono, parts: ApiParts): void {
   app.get('/api/totals', async (c) => c.json(await (await parts.boards()).totals()));
 
   const recall = async (c: Context, cue: Readonly<Record<string, unknown>>): Promise<Response> => {
+    if (cue['text'] !== undefined) return recallTexts(c, parts.notes, cue);
     const k = toInteger('k', cue['k'], 1, 50) ?? 8;
     const boards = await parts.boards();
     if (cue['event'] !== undefined) {
@@ -83,7 +88,7 @@ export function addApi(app: Hono, parts: ApiParts): void {
     }
     if (cue['digits'] === undefined) {
       throw new CairnError('bad_query', 'Expected a cue to recall by, got none.', {
-        hint: 'Send event=<id> (and cell=0…80), or digits=<81 characters, "." for unknown>.',
+        hint: 'Send text=<question>, or event=<id> (and cell=0…80), or digits=<81 characters, "." for unknown>.',
       });
     }
     const digits = toDigits(cue['digits']);
@@ -165,6 +170,11 @@ const ENDPOINTS = [
   'POST /api/events/:id/forget',
   'GET /api/totals',
   'GET|POST /api/recall',
+  'POST /api/remember?name=&format=',
+  'GET /api/sources',
+  'POST /api/sources/forget',
+  'GET /api/texts/:id',
+  'POST /api/texts/:id/forget',
   'POST /api/ask',
   'POST /api/feedback',
   'POST /api/forget',

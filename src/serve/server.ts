@@ -6,6 +6,7 @@ import { isIPv6 } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { CairnError } from '../errors.ts';
+import type { TextMemory } from '../memory/index.ts';
 import type { BoardView } from '../mind/index.ts';
 import { addApi } from './api.ts';
 import { toFailure } from './_failure.ts';
@@ -14,6 +15,7 @@ import { Hub } from './_hub.ts';
 import { Lane } from './_lane.ts';
 import { listen } from './_listen.ts';
 import { toMetrics } from './metrics.ts';
+import { addNotesApi } from './notes-api.ts';
 import { Publisher } from './_publisher.ts';
 import { addGatewayApi, createAuthorise, createGatewayHandler, Gateway } from './gateway/index.ts';
 import type { BoardService } from './service.ts';
@@ -26,6 +28,8 @@ import { addStudio, loadStudio, type StudioFiles } from './_studio-files.ts';
 export interface ServerOptions {
   /** The memory and its modules; called once, while the server already listens. The server closes what it gets. */
   readonly boards: () => Promise<BoardService>;
+  /** The remembered texts; called when they are first asked for, and closed with the server. Without it there are none. */
+  readonly notes?: () => Promise<TextMemory>;
   /** Default: the first free port from 4600 on. 0: any free port. A given port that is taken is an error. */
   readonly port?: number;
   /** Default 127.0.0.1. Anything that others can reach needs a token. */
@@ -80,6 +84,7 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
   let ready = false;
   let opening: Promise<BoardService> | undefined;
   const boards = (): Promise<BoardService> => (opening ??= options.boards());
+  let reading: Promise<TextMemory> | undefined;
 
   const hub = new Hub({ boot: randomBytes(4).toString('hex') });
   const publisher = new Publisher(
@@ -136,7 +141,14 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
   let gatewayOpening: Promise<Gateway> | undefined;
   const gateway = (): Promise<Gateway> => (gatewayOpening ??= options.gateway?.() ?? Gateway.open({}));
   addGatewayApi(app, gateway);
-  addApi(app, { boards, lane: new Lane(), publish: (event, data) => hub.publish(event, data) });
+  const notes = (): Promise<TextMemory> =>
+    (reading ??= (options.notes ?? noNotes)().catch((error: unknown) => {
+      // A locked file may be free the next time it is asked for.
+      reading = undefined;
+      throw error;
+    }));
+  addNotesApi(app, { notes, now: Date.now });
+  addApi(app, { boards, notes, lane: new Lane(), publish: (event, data) => hub.publish(event, data) });
   if (options.studio !== false) {
     let files: Promise<StudioFiles> | undefined;
     const load = (): Promise<StudioFiles> => (files ??= loadStudio());
@@ -199,6 +211,10 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
       );
     }
     await primed;
+    await reading?.then(
+      (open) => open.close(),
+      () => undefined,
+    );
     if (opening !== undefined)
       await opening.then(
         (service) => service.close(),
@@ -212,6 +228,12 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
     ready: opened,
     close: () => (closing ??= close()),
   };
+}
+
+async function noNotes(): Promise<never> {
+  throw new CairnError('not_available', 'Expected a server with a memory of texts, got one without.', {
+    hint: 'Start it with `cairn serve`.',
+  });
 }
 
 function checkToken(host: string, token: string | undefined): void {

@@ -1,22 +1,29 @@
-// `cairn recall`: finds remembered boards by an event, by one of its cells, or by some digits.
+// `cairn recall`: finds remembered texts by a question, and boards by an event, by one of its cells, or by some digits.
 import { CairnError } from '../../errors.ts';
-import { openBoards } from '../../mind/index.ts';
+import { parseDate } from '../../memory/index.ts';
+import { hasNotes, openBoards, openNotes } from '../../mind/index.ts';
 import { parseGrid } from '../../reason/index.ts';
 import { hitsText } from '../board-text.ts';
-import type { Command } from '../command.ts';
+import type { Args, Command, CommandResult } from '../command.ts';
+import type { Io } from '../io.ts';
+import { textHits } from '../notes-text.ts';
 
 export const recall: Command = {
   name: 'recall',
-  about: 'Find remembered boards like an event, sharing one of its cells, or holding given digits.',
-  usage: 'recall [EVENT [--cell N]] [--digits 81]   (without arguments: the newest events)',
+  about: 'Find remembered texts by a question, or boards like an event, sharing a cell, or holding given digits.',
+  usage: 'recall ["QUESTION" | EVENT [--cell N] | --digits 81]   (without arguments: the newest boards)',
   options: {
     cell: { type: 'number', about: 'cell 0-80 of the event, row by row: others with the same digit there' },
     digits: { type: 'string', value: '81', about: '81 characters, digits and dots: boards that share most of them' },
     limit: { type: 'number', about: 'how many (default 8)' },
+    source: { type: 'string', value: 'TEXT', about: 'texts: only of files whose path contains this' },
+    from: { type: 'string', value: 'DATE', about: 'texts: said on this day or later' },
+    to: { type: 'string', value: 'DATE', about: 'texts: said on this day or earlier' },
   },
-  examples: ['cairn recall', 'cairn recall 1f0c...e2 --cell 40 --json'],
+  examples: ['cairn recall "Where did Ann find the key?"', 'cairn recall', 'cairn recall 1f0c...e2 --cell 40 --json'],
   async run(args, io) {
     const [id] = args.positionals;
+    if (id !== undefined && !/^[0-9a-f]{32}$/.test(id)) return recallText(args, io);
     const k = args.number('limit', 1, 100) ?? 8;
     const digits = args.text('digits');
     if (id !== undefined && digits !== undefined)
@@ -49,6 +56,43 @@ export const recall: Command = {
     }
   },
 };
+
+async function recallText(args: Args, io: Io): Promise<CommandResult> {
+  const question = args.positionals.join(' ');
+  for (const other of ['digits', 'cell']) {
+    if (args.text(other) !== undefined) {
+      throw new CairnError('usage', `Expected a question without --${other}, got both.`);
+    }
+  }
+  const k = args.number('limit', 1, 100) ?? 8;
+  const from = toDay(args.text('from'), 'from');
+  const to = toDay(args.text('to'), 'to');
+  const between =
+    from === undefined && to === undefined ? undefined : ([from ?? -Infinity, (to ?? Infinity) + DAY_MS - 1] as const);
+  const source = args.text('source');
+  if (!hasNotes(io.dataDir)) {
+    return { value: { hits: [] }, text: `No text is remembered in ${io.dataDir} yet. Run \`cairn remember FILE\`.` };
+  }
+  const notes = await openNotes({ dataDir: io.dataDir });
+  try {
+    const hits = await notes.recall(question, k, {
+      ...(between === undefined ? {} : { between }),
+      ...(source === undefined ? {} : { source }),
+    });
+    return { value: { hits }, text: textHits(hits) };
+  } finally {
+    await notes.close();
+  }
+}
+
+const DAY_MS = 86_400_000;
+
+function toDay(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined;
+  const at = parseDate(text);
+  if (at !== undefined) return at;
+  throw new CairnError('usage', `Expected a date for --${name}, got "${text}".`, { hint: 'Write it as 2024-05-07.' });
+}
 
 function parseCue(text: string): number[] {
   const grid = parseGrid(text);

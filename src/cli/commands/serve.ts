@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import { openBoards } from '../../mind/index.ts';
+import { openBoards, openNotes } from '../../mind/index.ts';
 import { createServer, Gateway, type Speed } from '../../serve/index.ts';
 import type { Command } from '../command.ts';
 import { mayOpenBrowser, openBrowser } from '../open-browser.ts';
@@ -52,6 +52,7 @@ export const serve: Command = {
           ...(seed === undefined ? {} : { seed }),
           onProgress: (text) => io.progress(text),
         }),
+      notes: () => openNotes({ dataDir: io.dataDir, ...(seed === undefined ? {} : { seed }) }),
       ...(port === undefined ? {} : { port }),
       ...(args.text('host') === undefined ? {} : { host: args.text('host')! }),
       ...(token === undefined ? {} : { token }),

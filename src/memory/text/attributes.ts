@@ -54,11 +54,27 @@ export function normalised(vector: ArrayLike<number>): Float32Array {
   return Float32Array.from(vector, (x) => x * scale);
 }
 
-/** A signed vector as non-negative attributes: positive parts, then negative ones. */
-export function split(signed: ArrayLike<number>): Float64Array {
-  const out = new Float64Array(2 * signed.length);
-  for (let i = 0; i < signed.length; i++) out[signed[i]! >= 0 ? i : signed.length + i] = Math.abs(signed[i]!);
+/** A signed vector as non-negative attributes, positive parts first; folded, with signs, when it is longer than `most`. */
+export function split(signed: ArrayLike<number>, most: number): Float64Array {
+  const half = Math.min(signed.length, most >>> 1);
+  const folded = new Float64Array(half);
+  for (let i = 0; i < signed.length; i++) {
+    const block = Math.floor(i / half);
+    folded[i % half]! += (block === 0 || new KeyHash(block).word(i).digest() % 2 === 0 ? 1 : -1) * signed[i]!;
+  }
+  const out = new Float64Array(2 * half);
+  for (let i = 0; i < half; i++) out[folded[i]! >= 0 ? i : half + i] = Math.abs(folded[i]!);
   return out;
+}
+
+/** Fewer attributes for a smaller sketch: each half folded on itself. */
+export function narrowed(vector: Float32Array, most: number): Float32Array {
+  if (vector.length <= most) return vector;
+  const from = vector.length >>> 1;
+  const half = most >>> 1;
+  const out = new Float64Array(2 * half);
+  for (let i = 0; i < vector.length; i++) out[i < from ? i % half : half + ((i - from) % half)]! += vector[i]!;
+  return normalised(out);
 }
 
 /** The vector of one name: eight equal coordinates, so that equal names, and only they, have equal component keys. */

@@ -98,6 +98,8 @@ export class TextEraser {
     let textBytes = 0;
     for (const state of states) {
       const rows = await this.#states.rows(state);
+      const known = await this.#memory.store.sources({ uri, sha256: '' }, 64);
+      textBytes += known.find((s) => s.uri === uri && s.sha256 === state.sha256)?.bytes ?? 0;
       // An interruption leaves a source that is no longer complete: asking again goes on.
       await this.#memory.store.write([packState({ ...state, complete: false })]);
       for (const { id } of rows) {
@@ -105,10 +107,6 @@ export class TextEraser {
         events.push(await this.#memory.forget(idToText(id), 'subtract', { at }));
         options.onProgress?.(events.length, rows.length);
       }
-      const kept = (await this.#memory.store.sources({ uri, sha256: '' }, 64)).find(
-        (s) => s.sha256 === state.sha256 && s.uri === uri,
-      );
-      textBytes += kept?.bytes ?? 0;
       await this.#memory.store.write([
         { kind: 'stat', name: stateName(state), bytes: undefined },
         { kind: 'source', source: state, text: undefined },

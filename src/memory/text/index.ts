@@ -10,6 +10,7 @@ export {
 export { type TextErasure, type TextExplanation } from './erasure.ts';
 export { type FeatureName, featureNames, type Features, type Lever, levers } from './features.ts';
 export { formatOf, readText } from './reader.ts';
+export { isPdf, pdfText } from './pdf.ts';
 export { type Ranking, scoreOf, type TextReasons, type TextRecallOptions } from './text-recall.ts';
 export { type RankWeights, rankWeights } from './weights.ts';
 export { type RankedTurn, selectTurns } from './select.ts';

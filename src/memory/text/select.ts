@@ -1,4 +1,4 @@
-// The choice of the turns that are shown, from the ranked ones: the best first.
+// The choice of the turns that are shown, from the ranked ones: the best first, and none that nothing speaks for.
 import type { StoredTurn } from './corpus.ts';
 import type { Features } from './features.ts';
 
@@ -9,6 +9,23 @@ export interface RankedTurn {
   readonly score: number;
 }
 
+/** A resemblance of sketches below this is what unrelated texts have. */
+const LEAST_COSINE = 0.25;
+
+/** The best `k` that anything speaks for: where nothing does, the answer is shorter, or empty. */
 export function selectTurns(ranked: readonly RankedTurn[], k: number): RankedTurn[] {
-  return ranked.slice(0, k);
+  return ranked.filter(({ features }) => hasEvidence(features)).slice(0, k);
+}
+
+function hasEvidence(f: Features): boolean {
+  return (
+    f.bm25 > 0 ||
+    f.before > 0 ||
+    f.after > 0 ||
+    f.walk > 0 ||
+    f.date > 0 ||
+    f.speaker > 0 ||
+    f.components > 0 ||
+    f.sketch > LEAST_COSINE
+  );
 }

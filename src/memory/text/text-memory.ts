@@ -233,7 +233,8 @@ export class TextMemory {
       for (const turn of turns) counts.add(new Set(terms(indexedText({ ...view(turn), title })).map(termKey)));
     }
     const turns = counts.documents;
-    const known = await store.lexical([], { limit: 0 });
+    // Any key will do: only the totals are read.
+    const known = await store.lexical([0], { limit: 0 });
     const epoch = await this.#states.epoch();
     const current = epoch === 0 ? undefined : await this.#table(epoch);
     const changes: Change[] = [];
@@ -271,6 +272,7 @@ export class TextMemory {
             ...(embeddings === undefined ? {} : { embedding: { id: this.#embedder!.id, vector: embeddings[i]! } }),
           },
           table.rarity,
+          this.memory.spec.dim,
         );
         const meta = {
           format,

@@ -3,6 +3,7 @@
 import type { Memory } from '../memory.ts';
 import type { StoredCandidate, StoredTurn, TextCorpus } from './corpus.ts';
 import {
+  candidateOf,
   type Expansion,
   type FeatureName,
   featureNames,
@@ -18,6 +19,7 @@ import type { IdfTable } from './idf.ts';
 import { parseQuestion, type Question } from './question.ts';
 
 import { type RankedTurn, selectTurns } from './select.ts';
+import { termOf, words } from './tokens.ts';
 import { type TextEmbedder, traceOfQuestion } from './trace.ts';
 import { expansionOf, type Seed, WALK, walkTerms } from './walk.ts';
 import { rankWeights, type RankWeights } from './weights.ts';
@@ -118,7 +120,7 @@ export class TextRecall {
     const table = await this.#tools.idf();
     const embedding =
       embedder === undefined ? undefined : { id: embedder.id, vector: (await embedder.embed([text]))[0]! };
-    const root = traceOfQuestion(text, table?.rarity ?? (() => 1), embedding);
+    const root = traceOfQuestion(text, table?.rarity ?? (() => 1), memory.spec.dim, embedding);
     const hits = await memory.recall({ root }, BY_SKETCH);
     return new Map(hits.map((hit) => [hit.ordinal, { cosine: hit.centred ?? 0, overlap: hit.overlap }] as const));
   }
@@ -164,9 +166,14 @@ export function reasonsOf(ranked: RankedTurn, ranking: Ranking, weights: RankWei
   return { parts, words: sharedWords(ranked, ranking) };
 }
 
+/** Words of the question, as they stand in it, whose terms the turn has. */
 function sharedWords({ turn }: RankedTurn, { question }: Ranking): string[] {
-  const own = new Set(parseQuestion(`${turn.speaker ?? ''} ${turn.title ?? ''} ${turn.text}`).terms);
-  return question.terms.filter((term) => own.has(term));
+  const own = candidateOf(turn).counts;
+  const shared = words(question.text).filter(({ word }) => {
+    const term = termOf(word);
+    return term !== undefined && own.has(term);
+  });
+  return [...new Set(shared.map(({ word }) => word))];
 }
 
 export function scoreOf(features: Features, weights: RankWeights): number {

@@ -1,7 +1,7 @@
 // A turn as a trace that can be sketched: the turn in its context, below it its sentences, its speaker and its entities as
 // components, so that what two turns share is found by exact keys.
 import type { Obj } from '../../sketch/index.ts';
-import { inContext, nameVector, normalised, type Rarity, split, textVector } from './attributes.ts';
+import { inContext, nameVector, narrowed, normalised, type Rarity, split, textVector } from './attributes.ts';
 import { findEntities, type TextEntity } from './entities.ts';
 import { terms } from './tokens.ts';
 
@@ -26,15 +26,18 @@ export interface TraceParts {
   readonly embedding?: { readonly id: string; readonly vector: Float32Array } | undefined;
 }
 
-/** The trace of one turn. A single sentence is the turn itself and no component. */
-export function traceOf(parts: TraceParts, rarity: Rarity): Obj {
+/**
+ * The trace of one turn. A single sentence is the turn itself and no component.
+ * @param dim numbers of the sketch: an object has at most as many attributes
+ */
+export function traceOf(parts: TraceParts, rarity: Rarity, dim: number): Obj {
   const sentences = parts.sentences.length < 2 ? [] : parts.sentences.slice(0, MOST_SENTENCES);
   const blocks: { readonly share: number; readonly objects: readonly Obj[] }[] = [
     {
       share: 2,
       objects: sentences.map((text) => ({
         module: 'text/sentence',
-        attributes: normalised(textVector(terms(text), rarity)),
+        attributes: narrowed(normalised(textVector(terms(text), rarity)), dim),
       })),
     },
     { share: 2, objects: parts.entities.map(entityObject) },
@@ -46,7 +49,7 @@ export function traceOf(parts: TraceParts, rarity: Rarity): Obj {
           : [
               {
                 module: `text/embedding/${parts.embedding.id}`.slice(0, 255),
-                attributes: normalised(split(parts.embedding.vector)),
+                attributes: normalised(split(parts.embedding.vector, dim)),
               },
             ],
     },
@@ -58,7 +61,7 @@ export function traceOf(parts: TraceParts, rarity: Rarity): Obj {
   );
   return {
     module: TURN_MODULE,
-    attributes: inContext(parts.own, parts.previous, parts.next),
+    attributes: narrowed(inContext(parts.own, parts.previous, parts.next), dim),
     ...(inputs.length === 0 ? {} : { inputs, bag: true }),
   };
 }
@@ -69,7 +72,7 @@ export function entityObject({ kind, name }: TextEntity): Obj {
 }
 
 /** The trace of a question: the same blocks, without context. */
-export function traceOfQuestion(text: string, rarity: Rarity, embedding?: TraceParts['embedding']): Obj {
+export function traceOfQuestion(text: string, rarity: Rarity, dim: number, embedding?: TraceParts['embedding']): Obj {
   return traceOf(
     {
       own: textVector(terms(text), rarity),
@@ -80,5 +83,6 @@ export function traceOfQuestion(text: string, rarity: Rarity, embedding?: TraceP
       embedding,
     },
     rarity,
+    dim,
   );
 }
