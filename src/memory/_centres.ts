@@ -85,20 +85,25 @@ export class Centres {
     return this.#keep({ id: this.#nextId, module, sum: running.sum.slice(), n: running.n, upTo: running.upTo });
   }
 
-  /** What remains without an event: the running sum and the centres that held it, none left when it was the last. */
-  without(module: string, values: ArrayLike<number>, ref: number): { running: Running | undefined; centres: Centre[] } {
+  /** What remains without some events: the running sum and the centres that held them, none left when they were the last. */
+  without(
+    module: string,
+    events: readonly { readonly vector: ArrayLike<number>; readonly ref: number }[],
+  ): { running: Running | undefined; centres: Centre[] } {
     const running = this.#running.get(module);
-    if (running === undefined || running.n <= 1) return { running: undefined, centres: [] };
+    if (running === undefined || running.n <= events.length) return { running: undefined, centres: [] };
     const sum = running.sum.slice();
-    addTo(sum, values, -1);
-    const centres = [...this.#centres.values()]
-      .filter((c) => c.module === module && c.n > 1 && ref <= c.upTo)
-      .map((c) => {
-        const rest = c.sum.slice();
-        addTo(rest, values, -1);
-        return withMean({ ...c, sum: rest, n: c.n - 1 });
-      });
-    return { running: { ...running, sum, n: running.n - 1 }, centres };
+    for (const { vector } of events) addTo(sum, vector, -1);
+    const centres = [...this.#centres.values()].flatMap((c) => {
+      const held = events.filter(({ ref }) => ref <= c.upTo);
+      if (c.module !== module || c.n === 0 || held.length === 0) return [];
+      // Nothing of it may stay, but events were signed with it: it becomes the mean of those that are left.
+      if (c.n <= held.length) return [withMean({ ...c, sum, n: running.n - events.length, upTo: running.upTo })];
+      const rest = c.sum.slice();
+      for (const { vector } of held) addTo(rest, vector, -1);
+      return [withMean({ ...c, sum: rest, n: c.n - held.length })];
+    });
+    return { running: { ...running, sum, n: running.n - events.length }, centres };
   }
 
   /** Takes over what `without` prepared. */
@@ -137,12 +142,12 @@ export function packCentre(centre: Centre): Uint8Array {
   return pack('centre', centre);
 }
 
-/** All running means, one of them replaced; written together, because the latest of them says how far all reach. */
-export function meanChanges(centres: Centres, instead?: Running): Change[] {
+/** All running means, some of them replaced; written together, because the latest of them says how far all reach. */
+export function meanChanges(centres: Centres, instead: readonly Running[] = []): Change[] {
   return centres.modules().map((module) => ({
     kind: 'stat',
     name: `mean/${module}`,
-    bytes: packRunning(instead?.module === module ? instead : centres.running(module)!),
+    bytes: packRunning(instead.find((running) => running.module === module) ?? centres.running(module)!),
   }));
 }
 

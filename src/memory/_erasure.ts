@@ -11,10 +11,12 @@ import {
 } from '../sketch/index.ts';
 import { type Centres, meanChanges, packCentre } from './_centres.ts';
 import { contentHash } from './_hash.ts';
+import { purgeOf } from './_purge.ts';
 import type { EventReader } from './_stored-event.ts';
+import type { ComponentKeys } from './components.ts';
 import { type Change, type Id, idToText, isCorrupt, type Store, type StoredRow } from './store.ts';
 
-/** Take the event out entirely, or keep only so many numbers of its sketch (a multiple of 64). */
+/** Take the event out entirely, or keep only so many numbers of its sketch (a multiple of 32; 0 archives it). */
 export type ForgetHow = 'subtract' | { readonly keep: number };
 
 /** How well an object can be read: rms error expected per attribute, and the probability that all its classes are right. */
@@ -52,15 +54,16 @@ export interface Erasure {
   readonly recordHash: string;
   /** Revision of the store after it. */
   readonly revision: number;
+  /** Owners of edges, such as concepts, that were made with the event and may still be shaped by it. */
+  readonly influenced: readonly string[];
 }
 
-interface Task {
-  readonly id: Id;
-  readonly how: ForgetHow;
-  readonly at: number;
+export interface ErasureTask {
   readonly store: Store;
   readonly reader: EventReader;
   readonly centres: Centres;
+  readonly keys: ComponentKeys;
+  readonly at: number;
   /** Committed with it, before it. */
   readonly also: readonly Change[];
 }
@@ -68,89 +71,140 @@ interface Task {
 /** With a larger error an attribute cannot be read from what is kept, so its component must not be found by it either. */
 const READABLE_ERROR = 0.25;
 
-/** Carries out one erasure; durable when it resolves. */
-export async function eraseEvent(task: Task): Promise<Erasure> {
-  const { id, how, at, store, reader } = task;
-  const [row] = await store.find([id]);
-  if (row === undefined) {
-    throw new CairnError('event_not_found', `Expected the id of a stored event, got ${idToText(id)}.`, {
-      hint: 'List the events to see what is there; it may have been forgotten already.',
-    });
-  }
-  const common = { event: idToText(id), how, at, revision: (await store.revision()) + 1 };
-  if (isCorrupt(row)) return eraseDamaged(task, common);
-  const structure = await reader.structure(row.structure);
-  const sketch = fromBytes(row.sketch, reader.spec);
-  const kept = how === 'subtract' ? undefined : truncate(sketch, how.keep);
-  const bytes = kept === undefined ? undefined : toBytes(kept);
-  const after = kept === undefined ? undefined : readingOf(kept, structure);
-  const before = kept === undefined ? undefined : readingOf(sketch, structure);
-  const keepsKeys = after?.readable === true;
-  const statistics = await withoutEvent(task, row);
-  const erasure: Erasure = {
-    ...common,
-    bytesBefore: row.sketch.length,
-    bytesAfter: bytes?.length ?? 0,
-    keptBefore: sketch.kept,
-    keptAfter: kept?.kept ?? 0,
-    objects: structure.paths.map((path, i) => ({
-      path,
-      module: structure.objects[i]!.module,
-      before: before?.objects.get(path),
-      after: after?.objects.get(path),
-    })),
-    components: keepsKeys ? 'kept' : 'removed',
-    aggregates: statistics.names,
-    recordHash: Buffer.from(contentHash([row.sketch], 32)).toString('hex'),
-  };
-  const change: Change =
-    bytes === undefined
-      ? { kind: 'remove', id, at, certificate: certificateText(erasure) }
-      : { kind: 'replace', id, sketch: bytes, dropKeys: !keepsKeys };
-  await store.write([...task.also, ...statistics.changes, change]);
-  statistics.adopt();
-  return erasure;
+/** Carries out one erasure; durable when it resolves. Throws `event_not_found`, `event_quarantined`, `sketch_kept`. */
+export async function eraseEvent(task: ErasureTask, id: Id, how: ForgetHow): Promise<Erasure> {
+  if (how === 'subtract') return (await eraseEvents(task, [id]))[0]!;
+  return shorten(task, id, how.keep);
 }
 
-/** A damaged row can still be removed; its share in the means cannot be told any more and stays. */
-async function eraseDamaged(task: Task, common: Pick<Erasure, 'event' | 'how' | 'at' | 'revision'>): Promise<Erasure> {
-  if (task.how !== 'subtract') {
-    throw new CairnError('event_quarantined', `Expected an intact event, got a damaged row for ${common.event}.`, {
+/** Takes events out entirely, all in one write, each with its certificate. */
+export async function eraseEvents(task: ErasureTask, ids: readonly Id[]): Promise<Erasure[]> {
+  const { at, store, reader, keys } = task;
+  const found = await store.find(ids);
+  const revision = (await store.revision()) + 1;
+  const intact: StoredRow[] = [];
+  for (const [i, row] of found.entries()) {
+    if (row === undefined) throw notFound(ids[i]!);
+    if (!isCorrupt(row)) intact.push(row);
+  }
+  const statistics = await withoutEvents(task, intact);
+  const purge = await purgeOf(store, intact, keys);
+  const erasures = await Promise.all(
+    found.map(async (row, i): Promise<Erasure> => {
+      const common = { event: idToText(ids[i]!), how: 'subtract', at, revision, components: 'removed' } as const;
+      const sizes = { bytesAfter: 0, keptAfter: 0 };
+      if (isCorrupt(row!)) {
+        // Its share in the means cannot be told any more and stays.
+        const unknown = { bytesBefore: 0, keptBefore: 0, objects: [], aggregates: [], recordHash: '', influenced: [] };
+        return { ...common, ...sizes, ...unknown };
+      }
+      const structure = await reader.structure(row!.structure);
+      return {
+        ...common,
+        ...sizes,
+        bytesBefore: row!.sketch.length,
+        keptBefore: fromBytes(row!.sketch, reader.spec).kept,
+        objects: structure.paths.map((path, o) => {
+          return { path, module: structure.objects[o]!.module, before: undefined, after: undefined };
+        }),
+        aggregates: [...statistics.names, ...purge.names],
+        recordHash: Buffer.from(contentHash([row!.sketch], 32)).toString('hex'),
+        influenced: purge.influenced,
+      };
+    }),
+  );
+  const removals = erasures.map((erasure, i): Change => {
+    return { kind: 'remove', id: ids[i]!, at, certificate: certificateText(erasure) };
+  });
+  await store.write([...task.also, ...statistics.changes, ...purge.changes, ...removals]);
+  statistics.adopt();
+  return erasures;
+}
+
+/** Keeps the first numbers of a sketch, none for an archived event. */
+async function shorten(task: ErasureTask, id: Id, keep: number): Promise<Erasure> {
+  const { at, store, reader } = task;
+  const [row] = await store.find([id]);
+  if (row === undefined) throw notFound(id);
+  if (isCorrupt(row)) {
+    throw new CairnError('event_quarantined', `Expected an intact event, got a damaged row for ${idToText(id)}.`, {
       hint: "Forget it with 'subtract'.",
     });
   }
-  const sizes = { bytesBefore: 0, bytesAfter: 0, keptBefore: 0, keptAfter: 0 };
-  const erasure: Erasure = { ...common, ...sizes, objects: [], components: 'removed', aggregates: [], recordHash: '' };
-  await task.store.write([
+  const revision = (await store.revision()) + 1;
+  const structure = await reader.structure(row.structure);
+  const sketch = fromBytes(row.sketch, reader.spec);
+  const kept = keep === 0 ? { ...sketch, kept: 0, codes: sketch.codes.slice(0, 0) } : truncate(sketch, keep);
+  const bytes = toBytes(kept);
+  const before = readingOf(sketch, structure);
+  const after = readingOf(kept, structure);
+  const statistics = await withoutEvents(task, [row]);
+  await store.write([
     ...task.also,
-    { kind: 'remove', id: task.id, at: task.at, certificate: certificateText(erasure) },
+    ...statistics.changes,
+    { kind: 'replace', id, sketch: bytes, dropKeys: !after.readable },
   ]);
-  return erasure;
+  statistics.adopt();
+  return {
+    event: idToText(id),
+    how: { keep },
+    at,
+    revision,
+    bytesBefore: row.sketch.length,
+    bytesAfter: bytes.length,
+    keptBefore: sketch.kept,
+    keptAfter: kept.kept,
+    objects: structure.paths.map((path, i) => ({
+      path,
+      module: structure.objects[i]!.module,
+      before: before.objects.get(path),
+      after: after.objects.get(path),
+    })),
+    components: after.readable ? 'kept' : 'removed',
+    aggregates: statistics.names,
+    recordHash: Buffer.from(contentHash([row.sketch], 32)).toString('hex'),
+    influenced: [],
+  };
 }
 
-/** The means without an event: what to write with its removal, and how to take it over afterwards. */
-async function withoutEvent(
-  { centres, reader }: Task,
-  row: StoredRow,
+function notFound(id: Id): CairnError {
+  return new CairnError('event_not_found', `Expected the id of a stored event, got ${idToText(id)}.`, {
+    hint: 'List the events to see what is there; it may have been forgotten already.',
+  });
+}
+
+/** The means without some events: what to write with their removal, and how to take it over afterwards. */
+async function withoutEvents(
+  { centres, reader }: ErasureTask,
+  rows: readonly StoredRow[],
 ): Promise<{ changes: Change[]; names: string[]; adopt: () => void }> {
-  const { module, vector, complete } = await reader.vector(row);
-  // A shortened event left the means when it was shortened.
-  if (!complete) return { changes: [], names: [], adopt: () => undefined };
-  const dropped = centres.all(module).filter((c) => c.module === module);
-  const rest = centres.without(module, vector, row.ref);
-  const names = [`mean/${module}`];
+  const byModule = new Map<string, { vector: Float64Array; ref: number }[]>();
+  for (const row of rows) {
+    const { module, vector, complete } = await reader.vector(row);
+    // A shortened event left the means when it was shortened.
+    if (complete) byModule.set(module, [...(byModule.get(module) ?? []), { vector, ref: row.ref }]);
+  }
   const changes: Change[] = [];
-  if (rest.running === undefined) {
-    changes.push({ kind: 'stat', name: `mean/${module}`, bytes: undefined });
-    for (const c of dropped) changes.push({ kind: 'stat', name: `centre/${c.id}`, bytes: undefined });
-  } else {
-    changes.push(...meanChanges(centres, rest.running));
+  const names: string[] = [];
+  const rests = new Map([...byModule].map(([module, events]) => [module, centres.without(module, events)] as const));
+  const instead = [...rests.values()].flatMap(({ running }) => (running === undefined ? [] : [running]));
+  if (instead.length > 0) changes.push(...meanChanges(centres, instead));
+  for (const [module, rest] of rests) {
+    names.push(`mean/${module}`);
+    if (rest.running === undefined) {
+      changes.push({ kind: 'stat', name: `mean/${module}`, bytes: undefined });
+      for (const c of centres.all(module)) {
+        if (c.module === module) changes.push({ kind: 'stat', name: `centre/${c.id}`, bytes: undefined });
+      }
+      continue;
+    }
     for (const c of rest.centres) {
       names.push(`centre/${c.id}`);
       changes.push({ kind: 'stat', name: `centre/${c.id}`, bytes: packCentre(c) });
     }
   }
-  return { changes, names, adopt: () => centres.adopt(module, rest) };
+  const adopt = (): void => rests.forEach((rest, module) => centres.adopt(module, rest));
+  return { changes, names, adopt };
 }
 
 /** What a sketch can be read back to, per path, and whether that settles its components. */
@@ -158,8 +212,12 @@ function readingOf(
   sketch: StoredSketch,
   structure: Structure,
 ): { readable: boolean; objects: Map<string, Readability> } {
-  const { outputs, consistent, guessing } = unroll(sketch, structure);
   const objects = new Map<string, Readability>();
+  if (sketch.kept === 0) {
+    for (const path of structure.paths) objects.set(path, { error: Infinity, confidence: 0 });
+    return { objects, readable: false };
+  }
+  const { outputs, consistent, guessing } = unroll(sketch, structure);
   let worst = 0;
   const visit = (o: UnrolledObject): void => {
     objects.set(o.path, { error: o.err, confidence: o.groups.reduce((p, g) => p * g.confidence, 1) });

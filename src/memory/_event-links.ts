@@ -6,7 +6,7 @@ import { type ComponentKeys, isList } from './components.ts';
 import { EDGE_UNIT, type EdgeKind, edgeKinds, type Link } from './links.ts';
 
 /** Components lighter than this make no edges: in a tuple of many equal parts each says little about the rest. */
-const LIGHTEST = 1 / 32;
+const LIGHTEST = 1 / 16;
 /** Components of one parent that make edges, the heaviest. */
 const SIBLINGS = 8;
 

@@ -82,7 +82,9 @@ export class Intake {
     const times: Times = { validFrom, validTo };
     const dated = validFrom !== undefined || validTo !== undefined;
     const links = linksOf(root, keys, record.links, dated ? keys.frames(root) : []);
-    const own = keysOf(components);
+    // Ways back: from the event's node in the graph, and from its source.
+    const back: number[] = links.length === 0 ? [] : [keys.node(root)];
+    if (place.range !== undefined) back.push(keys.source(place.source, sha256 ?? ''));
     const text = new TextEncoder();
     const id = contentHash([
       text.encode(encoded.structure.hash),
@@ -107,8 +109,7 @@ export class Intake {
         sketch: toBytes(stored),
         signature: signer.sign(encoded.values, centre.mean).bits,
         centre: centre.id,
-        // The way back from the event's node in the graph.
-        keys: links.length === 0 ? own : withKey(own, keys.node(root)),
+        keys: withKeys(keysOf(components), back),
         entities: this.#newEntities(components),
         ...(links.length === 0 ? {} : { links }),
         ...(terms === undefined ? {} : { terms }),
@@ -218,6 +219,6 @@ function checkRecord({ at, task }: EventRecord): void {
   }
 }
 
-function withKey(keys: Float64Array, key: number): Float64Array {
-  return Float64Array.from(new Set([...keys, key])).sort();
+function withKeys(keys: Float64Array, more: readonly number[]): Float64Array {
+  return more.length === 0 ? keys : Float64Array.from(new Set([...keys, ...more])).sort();
 }

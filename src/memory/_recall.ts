@@ -1,53 +1,40 @@
-// Recall: candidates by signature and by shared keys, scored by centred cosine and by how rare the shared components are.
-// Every hit says why. Source: arXiv 1910.06718; the score is a fixed sum, never tuned on a benchmark.
+// Recall: candidates by signature, by shared keys, by words and by a random walk over the graph, scored by a fixed sum. Every
+// hit says why. Source: arXiv 1910.06718.
 import { CairnError } from '../errors.ts';
-import { type Obj, objectSketch, type Sketcher } from '../sketch/index.ts';
+import { type Obj, objectSketch, type Sketcher, unroll, type UnrolledObject } from '../sketch/index.ts';
 import type { Centres } from './_centres.ts';
-import { type Meta, type Provenance, unpackMeta } from './_record.ts';
+import { type Cue, type Question, questionOf } from './_cue.ts';
+import { nodeOfLinks } from './_event-links.ts';
+import type { GraphView } from './_graph-view.ts';
 import {
-  type ComponentCue,
-  keysOfSlots,
-  type SharedComponent,
-  type Slot,
-  slotsOfComponents,
-  slotsOfEvent,
-  SlotScore,
-} from './_slots.ts';
+  best,
+  cosineOf,
+  type DecodedComponent,
+  type Found,
+  type Hit,
+  type Recency,
+  type ScoreParts,
+  type ScoreWeights,
+  sumOf,
+  toHit,
+} from './_hit.ts';
+import { relationsOf } from './_relations.ts';
 import { rarity } from './_sharing.ts';
-import { type EventReader, moduleOf, provenanceOf } from './_stored-event.ts';
+import { type ComponentCue, keysOfSlots, SlotScore } from './_slots.ts';
+import type { EventReader } from './_stored-event.ts';
+import { isLimited, passes } from './_validity.ts';
 import type { ComponentKeys } from './components.ts';
 import type { Signer } from './signature.ts';
-import { type Entity, idFromText, idToText, isCorrupt, type Sharing, type Store, type StoredRow } from './store.ts';
+import { type Entity, isCorrupt, type Sharing, type Store, type StoredRow } from './store.ts';
+import type { Step } from './walk.ts';
 
-/** What to look for; `between` keeps events whose validity, or else whose time, meets the interval. */
-export type Cue = (
-  | { readonly root: Obj | readonly Obj[] }
-  | { readonly event: string }
-  | { readonly components: readonly ComponentCue[] }
-  | { readonly module: string; readonly attributes: Float32Array }
-) & { readonly between?: readonly [number, number] | undefined };
-
-/** An event that was found, and why. */
-export interface Hit {
-  readonly id: string;
-  readonly ordinal: number;
-  readonly task: string;
-  readonly at: number;
-  readonly provenance: Provenance;
-  readonly meta: Meta;
-  /** For whole events: centred cosine + overlap / 2. For components: the overlap. */
-  readonly score: number;
-  /** Cosine of the two sketches as they are; undefined for a component cue. */
-  readonly cosine: number | undefined;
-  /** Cosine after the mean of the module was taken away; this is what the score uses. */
-  readonly centred: number | undefined;
-  /** Weight of the shared components over the weight of all that the cue asks for, in 0..1. */
-  readonly overlap: number;
-  /** What led here: a near signature, or equal keys. */
-  readonly via: readonly ('signature' | 'component')[];
-  /** Different bits of the two signatures, of 256. */
-  readonly hamming: number | undefined;
-  readonly shared: readonly SharedComponent[];
+export interface RecallOptions {
+  /** Walks over the graph from the cue and from what is like it; true by default. */
+  readonly walk?: boolean | undefined;
+  readonly weights?: ScoreWeights | undefined;
+  readonly recency?: Recency | undefined;
+  /** Hits of a component cue in which the component is read back from the sketch; 3 by default. */
+  readonly decode?: number | undefined;
 }
 
 interface Tools {
@@ -57,11 +44,16 @@ interface Tools {
   readonly signer: Signer;
   readonly centres: Centres;
   readonly reader: EventReader;
+  readonly graph: GraphView;
 }
 
 const CANDIDATES = 32;
 const MOST_CENTRES = 32;
 const MOST_HITS = 10_000;
+/** Candidates that a walk starts from, and nodes of its end that are looked up. */
+const SEEDS = 16;
+const ENDS = 64;
+const NO_PARTS: ScoreParts = { similarity: 0, components: 0, walk: 0, words: 0, importance: 0, recency: 0, not: 0 };
 
 export class Recall {
   readonly #tools: Tools;
@@ -77,92 +69,208 @@ export class Recall {
     return { key, module: object.module, signature: signer.sign(content).bits };
   }
 
-  async find(cue: Cue, k: number): Promise<Hit[]> {
-    const { sketcher, keys, reader, store } = this.#tools;
+  async find(cue: Cue, k: number, options: RecallOptions = {}): Promise<Hit[]> {
     if (!Number.isInteger(k) || k < 1 || k > MOST_HITS) {
       throw new CairnError('bad_count', `Expected 1 to ${MOST_HITS} hits to be asked for, got ${k}.`);
     }
-    if ('components' in cue) return this.#byParts(await slotsOfComponents(cue.components, this.#tools), k, cue.between);
-    if ('module' in cue) {
-      const object: Obj = { module: cue.module, attributes: cue.attributes };
-      return this.#byParts(await slotsOfComponents([{ object }], this.#tools), k, cue.between);
+    const question = await questionOf(cue, this.#tools);
+    const limit = isLimited(cue) ? MOST_HITS : Math.max(CANDIDATES, k * (question.vector === undefined ? 4 : 2));
+    const search = await this.#search(question, limit);
+    const unwanted = cue.not === undefined ? undefined : await this.#search(await questionOf(cue.not, this.#tools), 1);
+    const judge = async (refs: readonly number[]): Promise<Found[]> =>
+      this.#against(await this.#judge(search, refs, cue, options.weights), unwanted);
+    let found = await judge([...search.refs]);
+    if (options.walk !== false && !(await this.#tools.graph.isEmpty())) {
+      const { nodes } = search.question;
+      const avoid = new Set(unwanted?.question.nodes);
+      found = await this.#walk(
+        nodes.filter((node) => !avoid.has(node)),
+        found,
+        judge,
+        options.weights,
+      );
     }
-    if ('root' in cue) {
-      const encoded = sketcher.encode(cue.root);
-      const vector = Float64Array.from(encoded.values);
-      const slots = slotsOfEvent(keys.of(cue.root));
-      return this.#byWhole({ vector, module: moduleOf(encoded.structure), slots }, k, cue.between);
-    }
-    const [row] = await store.find([idFromText(cue.event)]);
-    if (row === undefined || isCorrupt(row)) {
-      throw new CairnError('event_not_found', `Expected the id of a readable event, got ${cue.event}.`, {
-        hint: 'List the events to see what is there; it may have been forgotten.',
-      });
-    }
-    const { vector, module, trace } = await reader.unrolled(row);
-    const slots = trace === undefined ? [] : slotsOfEvent(keys.of(trace));
-    return this.#byWhole({ vector, module, slots }, k, cue.between);
-  }
-
-  async #byWhole(
-    cue: { readonly vector: Float64Array; readonly module: string; readonly slots: readonly Slot[] },
-    k: number,
-    between: Cue['between'],
-  ): Promise<Hit[]> {
-    const { store, signer, centres, reader } = this.#tools;
-    const limit = between === undefined ? Math.max(CANDIDATES, k * 2) : MOST_HITS;
-    const queries = centres
-      .all(cue.module)
-      .slice(0, MOST_CENTRES)
-      .map((c) => ({ centre: c.id, signed: signer.sign(cue.vector, c.mean) }));
-    const near = new Map((await store.near(queries, limit)).map((n) => [n.ref, n.distance] as const));
-    const search = await this.#search(cue.slots, limit, [...near.keys()]);
-    const sum = new Map(search.hits.map((hit) => [hit.ref, hit.score] as const));
-    const mean = centres.mean(cue.module) ?? centres.latest(cue.module)?.mean;
-    const found: Found[] = [];
-    for (const row of await store.read([...new Set([...near.keys(), ...sum.keys()])])) {
-      if (row === undefined || isCorrupt(row) || !isInside(row, between)) continue;
-      const own = await reader.vector(row);
-      const cosine = cosineOf(cue.vector, own.vector);
-      const centred = own.module === cue.module ? cosineOf(cue.vector, own.vector, mean) : cosine;
-      // Slots of a whole event have one key each, so the sum over the keys is the overlap.
-      const overlap = search.full > 0 ? (sum.get(row.ref) ?? 0) / search.full : 0;
-      found.push({ row, score: centred + overlap / 2, cosine, centred, overlap, hamming: near.get(row.ref) });
-    }
+    if (options.recency !== undefined) found = found.map((f) => withRecency(f, options.recency!));
     const hits = best(found, k);
     const has = await this.#keysOf(search, hits);
-    return hits.map((f) => toHit(f, search.score.reasons(has(f.row.ref))));
-  }
-
-  async #byParts(slots: readonly Slot[], k: number, between: Cue['between']): Promise<Hit[]> {
-    const limit = between === undefined ? Math.max(CANDIDATES, k * 4) : MOST_HITS;
-    const search = await this.#search(slots, limit, []);
-    const rows = await this.#tools.store.read(search.hits.map(({ ref }) => ref));
-    const inside = rows.filter((row) => row !== undefined && !isCorrupt(row) && isInside(row, between)) as StoredRow[];
-    const has = await this.#keysOf(
-      search,
-      inside.map((row) => ({ row })),
+    const relations = await relationsOf(
+      this.#tools.store,
+      hits.map(({ row }) => row),
     );
-    const found = inside.map((row): Found => {
-      const overlap = search.score.overlap(has(row.ref));
-      return { row, score: overlap, overlap, cosine: undefined, centred: undefined, hamming: undefined };
-    });
-    return best(found, k).map((f) => toHit(f, search.score.reasons(has(f.row.ref))));
+    const decode = options.decode ?? 3;
+    const decoded: DecodedComponent[][] = [];
+    for (const [i, { row }] of hits.entries())
+      decoded.push(i < decode ? await this.#decode(question.objects, row) : []);
+    return hits.map((f, i) => toHit(f, search.score.reasons(has(f.row.ref)), decoded[i]!, relations[i]!));
   }
 
-  /** Candidates by shared keys, `also` included where they share any. */
-  async #search(slots: readonly Slot[], limit: number, also: readonly number[]): Promise<Search> {
-    const { store } = this.#tools;
-    const likeness = keysOfSlots(slots);
+  /** All candidates with what each way of looking says of them. */
+  async #search(question: Question, limit: number): Promise<Search> {
+    const { store, signer, centres } = this.#tools;
+    const { vector, module, words } = question;
+    const queries =
+      vector === undefined
+        ? []
+        : centres
+            .all(module)
+            .slice(0, MOST_CENTRES)
+            .map((c) => ({ centre: c.id, signed: signer.sign(vector, c.mean) }));
+    const nearest = queries.length === 0 ? [] : await store.near(queries, limit);
+    const near = new Map(nearest.map((n) => [n.ref, n.distance] as const));
+    const likeness = keysOfSlots(question.slots);
     const keys = [...likeness.keys()];
-    const { frequency, hits } = await store.sharing(keys, { limit, likeness: [...likeness.values()], also });
+    const factors = [...likeness.values()];
+    const sharing = await store.sharing(keys, { limit, likeness: factors, also: [...near.keys()] });
+    const sum = new Map(sharing.hits.map((hit) => [hit.ref, hit.score] as const));
+    const spoken = new Map<number, number>();
+    if (words !== undefined && words.keys.length > 0) {
+      const also = [...new Set([...near.keys(), ...sum.keys()])];
+      const lexical = await store.lexical(words.keys, { limit, weights: words.weights, also });
+      for (const { ref, score } of lexical.hits) spoken.set(ref, score);
+      const rest = [...spoken.keys()].filter((ref) => !sum.has(ref));
+      const more = await store.sharing(keys, { limit: 0, likeness: factors, also: rest });
+      for (const { ref, score } of more.hits) sum.set(ref, score);
+    }
     const events = await store.count();
-    const score = new SlotScore(slots, new Map(keys.map((key, i) => [key, frequency[i]!] as const)), events);
-    return { keys, hits, score, full: frequency.reduce((sum, n) => sum + rarity(n, events), 0) };
+    const frequency = new Map(keys.map((key, i) => [key, sharing.frequency[i]!] as const));
+    return {
+      question,
+      keys,
+      near,
+      sum,
+      spoken,
+      mostSpoken: Math.max(0, ...spoken.values()),
+      mean: centres.mean(module) ?? centres.latest(module)?.mean,
+      score: new SlotScore(question.slots, frequency, events),
+      full: sharing.frequency.reduce((total, n) => total + rarity(n, events), 0),
+      refs: new Set([...near.keys(), ...sum.keys(), ...spoken.keys()]),
+    };
+  }
+
+  /** Reads candidates and scores their likeness and their words. */
+  async #judge(
+    search: Search,
+    refs: readonly number[],
+    limits: Cue | undefined,
+    weights?: ScoreWeights,
+  ): Promise<Found[]> {
+    const rows = await this.#tools.store.read(refs);
+    const inside = rows.filter(
+      (row): row is StoredRow => row !== undefined && !isCorrupt(row) && (limits === undefined || passes(row, limits)),
+    );
+    const { question, sum, full, near, spoken, mostSpoken } = search;
+    const { vector } = question;
+    const has =
+      vector === undefined
+        ? await this.#keysOf(
+            search,
+            inside.map((row) => ({ row })),
+          )
+        : undefined;
+    const found: Found[] = [];
+    for (const row of inside) {
+      const bm25 = spoken.get(row.ref) ?? 0;
+      const words = mostSpoken > 0 ? ((weights?.words ?? 1) * bm25) / mostSpoken : 0;
+      if (vector === undefined) {
+        const overlap = question.slots.length === 0 ? 0 : search.score.overlap(has!(row.ref));
+        const parts = { ...NO_PARTS, components: overlap, words };
+        const none = { cosine: undefined, centred: undefined, hamming: undefined };
+        found.push({ row, ...none, overlap, bm25, parts, score: sumOf(parts), path: [] });
+        continue;
+      }
+      const own = await this.#tools.reader.vector(row);
+      const cosine = cosineOf(vector, own.vector);
+      const centred = own.module === question.module ? cosineOf(vector, own.vector, search.mean) : cosine;
+      // Slots of a whole event have one key each, so the sum over the keys is the overlap.
+      const overlap = full > 0 ? (sum.get(row.ref) ?? 0) / full : 0;
+      const parts = { ...NO_PARTS, similarity: centred, components: overlap / 2, words };
+      found.push({
+        row,
+        cosine,
+        centred,
+        overlap,
+        hamming: near.get(row.ref),
+        bm25,
+        parts,
+        score: sumOf(parts),
+        path: [],
+      });
+    }
+    return found;
+  }
+
+  /** Adds what a random walk from the cue and from the best candidates says, with the events that only it finds. */
+  async #walk(
+    nodes: readonly number[],
+    found: readonly Found[],
+    judge: (refs: readonly number[]) => Promise<Found[]>,
+    weights: ScoreWeights | undefined,
+  ): Promise<Found[]> {
+    const { store, graph } = this.#tools;
+    const seeds = new Map<number, number>();
+    const give = (node: number, mass: number): void => void seeds.set(node, (seeds.get(node) ?? 0) + mass);
+    const starts = best(found, SEEDS).filter(({ score }) => score > 0);
+    const own = (await store.links(starts.map(({ row }) => row.ref))).map(nodeOfLinks);
+    const total = starts.reduce((sum, { score }, i) => (own[i] === undefined ? sum : sum + score), 0);
+    const half = nodes.length > 0 && total > 0 ? 0.5 : 1;
+    for (const node of nodes) give(node, half / nodes.length);
+    starts.forEach(({ score }, i) => {
+      if (own[i] !== undefined) give(own[i], (half * score) / total);
+    });
+    if (seeds.size === 0) return [...found];
+    const walk = await graph.walk(seeds);
+    const ends = [...walk.mass].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, ENDS);
+    const keys = ends.map(([node]) => node);
+    const candidates = found.map(({ row }) => row.ref);
+    const { frequency, hits } = await store.sharing(keys, { limit: CANDIDATES * 2, also: candidates });
+    const refs = hits.map(({ ref }) => ref);
+    const held = await store.shared(keys, refs);
+    const reached = new Map<number, { mass: number; path: readonly Step[] }>();
+    refs.forEach((ref, i) => {
+      const places = held[i]!;
+      const share = (p: number): number => ends[p]![1] / Math.max(1, frequency[p]!);
+      const mass = places.reduce((sum, p) => sum + share(p), 0);
+      const main = places.reduce((a, p) => (share(p) > share(a) ? p : a), places[0]!);
+      reached.set(ref, { mass, path: walk.pathTo(keys[main]!) });
+    });
+    const listed = new Set(candidates);
+    const fresh = refs.filter((ref) => !listed.has(ref));
+    const all = [...found, ...(await judge(fresh))];
+    const most = Math.max(0, ...all.map(({ row }) => reached.get(row.ref)?.mass ?? 0));
+    const links = await store.links(all.map(({ row }) => row.ref));
+    const importance = await graph.importance(links.map(nodeOfLinks));
+    return all.map((f, i) => {
+      const { mass = 0, path = [] } = reached.get(f.row.ref) ?? {};
+      const parts = {
+        ...f.parts,
+        walk: most > 0 ? ((weights?.walk ?? 0.5) * mass) / most : 0,
+        importance: (weights?.importance ?? 0.05) * Math.log1p(importance[i]!),
+      };
+      return { ...f, parts, path, score: sumOf(parts) };
+    });
+  }
+
+  /** Takes likeness to an unwanted target away. */
+  async #against(found: readonly Found[], search: Search | undefined): Promise<Found[]> {
+    if (search === undefined) return [...found];
+    // What the search did not come to is judged too: every candidate of the cue must be.
+    const refs = found.map(({ row }) => row.ref);
+    const again = await this.#tools.store.sharing(search.keys, { limit: 0, also: refs });
+    for (const { ref, score } of again.hits) search.sum.set(ref, score);
+    const { words } = search.question;
+    if (words !== undefined) {
+      const lexical = await this.#tools.store.lexical(words.keys, { limit: 1, weights: words.weights, also: refs });
+      for (const { ref, score } of lexical.hits) search.spoken.set(ref, score);
+    }
+    const likeness = new Map((await this.#judge(search, refs, undefined)).map((f) => [f.row.ref, f.score]));
+    return found.map((f) => {
+      const parts = { ...f.parts, not: -Math.max(0, likeness.get(f.row.ref) ?? 0) };
+      return { ...f, parts, score: sumOf(parts) };
+    });
   }
 
   async #keysOf(
-    search: Search,
+    search: Pick<Search, 'keys'>,
     found: readonly { readonly row: StoredRow }[],
   ): Promise<(ref: number) => ReadonlySet<number>> {
     const refs = found.map(({ row }) => row.ref);
@@ -171,65 +279,51 @@ export class Recall {
     const none: ReadonlySet<number> = new Set();
     return (ref) => sets.get(ref) ?? none;
   }
+
+  /** The objects of a found event that are nearest to those asked for, read back from its sketch. */
+  async #decode(objects: readonly ComponentCue[], row: StoredRow): Promise<DecodedComponent[]> {
+    if (objects.length === 0) return [];
+    const { sketch, structure } = await this.#tools.reader.event(row);
+    const all: UnrolledObject[] = [];
+    const visit = (object: UnrolledObject): void => {
+      all.push(object);
+      object.inputs.forEach(visit);
+    };
+    unroll(sketch, structure).outputs.forEach(visit);
+    return objects.flatMap(({ object, position }): DecodedComponent[] => {
+      const same = all
+        .filter(({ module, path }) => module === object.module && (position === undefined || path === position))
+        .map(({ path, module, attributes, err }) => {
+          return { path, module, attributes, err, difference: rms(attributes, object.attributes) };
+        });
+      return same.sort((a, b) => a.difference - b.difference || (a.path < b.path ? -1 : 1)).slice(0, 1);
+    });
+  }
 }
 
 interface Search {
+  readonly question: Question;
   readonly keys: readonly number[];
-  readonly hits: Sharing['hits'];
+  /** Per candidate the distance of signatures, the weight of shared keys, the BM25 of words. */
+  readonly near: ReadonlyMap<number, number>;
+  readonly sum: Map<number, Sharing['hits'][number]['score']>;
+  readonly spoken: Map<number, number>;
+  readonly mostSpoken: number;
+  readonly mean: Float64Array | undefined;
   readonly score: SlotScore;
   /** Weight of an event that has everything. */
   readonly full: number;
+  readonly refs: ReadonlySet<number>;
 }
 
-/** A candidate with its scores. */
-type Found = { readonly row: StoredRow } & Pick<Hit, 'score' | 'cosine' | 'centred' | 'overlap' | 'hamming'>;
-
-/** Cosine over the numbers that both have, after taking away a mean. */
-export function cosineOf(a: ArrayLike<number>, b: ArrayLike<number>, mean?: ArrayLike<number>): number {
-  const n = Math.min(a.length, b.length);
-  let ab = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < n; i++) {
-    const m = mean === undefined ? 0 : mean[i]!;
-    const x = a[i]! - m;
-    const y = b[i]! - m;
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
+function withRecency(found: Found, { now, halfLife, weight }: Recency): Found {
+  const parts = { ...found.parts, recency: weight * 2 ** -(Math.max(0, now - found.row.at) / halfLife) };
+  return { ...found, parts, score: sumOf(parts) };
 }
 
-function toHit({ row, ...scores }: Found, shared: readonly SharedComponent[]): Hit {
-  const { ref, task, at, meta } = row;
-  return {
-    id: idToText(row.id),
-    ordinal: ref,
-    task,
-    at,
-    provenance: provenanceOf(row),
-    meta: unpackMeta(meta),
-    ...scores,
-    via: [
-      ...(scores.hamming === undefined ? [] : (['signature'] as const)),
-      ...(shared.length === 0 ? [] : (['component'] as const)),
-    ],
-    shared,
-  };
-}
-
-function isInside(row: StoredRow, between: Cue['between']): boolean {
-  if (between === undefined) return true;
-  const { validFrom, validTo } = provenanceOf(row);
-  return (
-    (validFrom ?? row.at) <= between[1] && (validTo ?? (validFrom === undefined ? row.at : Infinity)) >= between[0]
-  );
-}
-
-/** Best score first, then the later event, then by id: nothing depends on the order of recording. */
-function best(found: Found[], k: number): Found[] {
-  return found
-    .sort((a, b) => b.score - a.score || b.row.at - a.row.at || Buffer.compare(a.row.id, b.row.id))
-    .slice(0, k);
+function rms(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const n = Math.max(a.length, b.length);
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += ((a[i] ?? 0) - (b[i] ?? 0)) ** 2;
+  return n === 0 ? 0 : Math.sqrt(sum / n);
 }

@@ -76,7 +76,7 @@ export class ComponentKeys {
    */
   frames(root: Obj | readonly Obj[]): number[] {
     const outputs: readonly Obj[] = isList(root) ? root : [root];
-    return outputs.flatMap((object) =>
+    const found = outputs.flatMap((object) =>
       (object.groups ?? []).map(({ start, size }) => {
         const attributes = object.attributes.slice();
         attributes.fill(0, start, start + size);
@@ -87,6 +87,13 @@ export class ComponentKeys {
           .digest();
       }),
     );
+    // Without values to vary it is about itself: nothing contradicts it, but it has a node.
+    return found.length > 0 ? found : [new KeyHash(this.#seed).word(-1).key(this.node(root)).digest()];
+  }
+
+  /** The key that all events with a byte range in a source have. */
+  source(uri: string, sha256: string): number {
+    return new KeyHash(~this.#seed).text('source').text(uri).text(sha256).digest();
   }
 
   /** The key of an entity at a path. */

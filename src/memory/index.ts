@@ -9,7 +9,9 @@ export {
 } from './memory.ts';
 export { type EventRecord } from './_intake.ts';
 export { type NamedLink } from './_event-links.ts';
-export { type Cue, type Hit } from './_recall.ts';
+export { type Cue, type Target, type Words } from './_cue.ts';
+export { type DecodedComponent, type Hit, type Recency, type ScoreParts, type ScoreWeights } from './_hit.ts';
+export { type RecallOptions } from './_recall.ts';
 export { type ComponentCue, type SharedComponent } from './_slots.ts';
 export { type ErasedObject, type Erasure, type ForgetHow, type Readability } from './_erasure.ts';
 export { type Json, type Meta, type Provenance } from './_record.ts';

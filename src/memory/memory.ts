@@ -5,12 +5,16 @@ import { createHash } from 'node:crypto';
 import { CairnError } from '../errors.ts';
 import { type Obj, sketcherOf, type SketchSpec } from '../sketch/index.ts';
 import { Centres } from './_centres.ts';
-import { eraseEvent, type Erasure, type ForgetHow } from './_erasure.ts';
-import { type EventRecord, Intake } from './_intake.ts';
-import { type Cue, type Hit, Recall } from './_recall.ts';
+import type { Cue } from './_cue.ts';
+import { eraseEvent, eraseEvents, type Erasure, type ErasureTask, type ForgetHow } from './_erasure.ts';
+import { expectRow, supersede } from './_facts.ts';
+import { GraphView } from './_graph-view.ts';
+import type { Hit } from './_hit.ts';
+import { type EventRecord, Intake, type Pending } from './_intake.ts';
+import { Recall, type RecallOptions } from './_recall.ts';
 import type { Provenance } from './_record.ts';
 import { settleSpec } from './_spec.ts';
-import { EventReader, type StoredEvent } from './_stored-event.ts';
+import { EventReader, provenanceOf, type StoredEvent } from './_stored-event.ts';
 import { ComponentKeys, type ComponentOptions } from './components.ts';
 import type { LshOptions } from './lsh.ts';
 import { Signer } from './signature.ts';
@@ -73,6 +77,7 @@ export class Memory {
   readonly #centres: Centres;
   readonly #reader: EventReader;
   readonly #recall: Recall;
+  readonly #graph: GraphView;
   readonly #intake: Intake;
   #closed = false;
 
@@ -84,7 +89,8 @@ export class Memory {
     this.#keys = new ComponentKeys(spec.seed, options.index);
     this.#centres = centres;
     this.#reader = new EventReader(store, sketcher);
-    const tools = { store, sketcher, keys: this.#keys, signer, centres, reader: this.#reader };
+    this.#graph = new GraphView(store);
+    const tools = { store, sketcher, keys: this.#keys, signer, centres, reader: this.#reader, graph: this.#graph };
     const recall = new Recall(tools);
     this.#recall = recall;
     this.#intake = new Intake({ ...tools, entity: (object, key) => recall.entity(object, key) });
@@ -127,10 +133,33 @@ export class Memory {
    */
   async remember(root: Obj | readonly Obj[], record: EventRecord): Promise<Remembered> {
     this.#expectOpen();
-    const pending = this.#intake.prepare(root, record);
-    const { id, sketch } = pending.event.event;
-    const { ref, fresh, count } = await this.#intake.push(pending);
-    return { id: idToText(id), ordinal: ref, bytes: sketch.length, duplicate: !fresh, count };
+    return this.#push(this.#intake.prepare(root, record));
+  }
+
+  /**
+   * Keeps a new event in the place of an old one: the old one's validity ends where the new one's begins, and both stay.
+   * @throws CairnError `event_not_found`, `not_a_fact` for an old event without validity or edges, `bad_time`, and the codes
+   * of `remember`
+   */
+  async update(old: EventId, root: Obj | readonly Obj[], record: EventRecord): Promise<Remembered> {
+    this.#expectOpen();
+    const from = record.provenance.validFrom ?? record.at;
+    const provenance = { ...record.provenance, validFrom: from };
+    const row = await expectRow(this.store, idFromText(old));
+    const pending = await supersede(this.store, row, from, (links, along) =>
+      this.#intake.prepare(root, { ...record, provenance, links: [...(record.links ?? []), ...links] }, along),
+    );
+    return this.#push(pending);
+  }
+
+  /** Says that an event was wrong, or ends it: recall leaves it out from then on unless asked for what was known before. */
+  async retract(id: EventId, at: number): Promise<void> {
+    this.#expectOpen();
+    await this.#intake.exclusive(async () => {
+      const row = await expectRow(this.store, idFromText(id));
+      const { validFrom, validTo } = provenanceOf(row);
+      await this.store.write([{ kind: 'times', id: row.id, times: { validFrom, validTo, retractedAt: at } }]);
+    });
   }
 
   /** The node of an event's trace in the graph: what `links` of other events point at. */
@@ -164,18 +193,19 @@ export class Memory {
   }
 
   /** Events that resemble a cue, best first, each with the reasons. */
-  async recall(cue: Cue, k = 10): Promise<Hit[]> {
+  async recall(cue: Cue, k = 10, options: RecallOptions = {}): Promise<Hit[]> {
     this.#expectOpen();
-    return this.#recall.find(cue, k);
+    return this.#recall.find(cue, k, options);
   }
 
   /**
    * Events that contain an object, or one like it: anywhere, or at a `position` (a path such as '0/0/40'). An object with
-   * inputs of its own is also found by the parts it shares.
+   * inputs of its own is also found by the parts it shares. Unlike `recall` it does not walk unless told: what it finds has
+   * something of the object.
    */
-  async component(object: Obj, k = 10, options: { readonly position?: string } = {}): Promise<Hit[]> {
+  async component(object: Obj, k = 10, options: RecallOptions & { readonly position?: string } = {}): Promise<Hit[]> {
     this.#expectOpen();
-    return this.#recall.find({ components: [{ object, position: options.position }] }, k);
+    return this.#recall.find({ components: [{ object, position: options.position }] }, k, { walk: false, ...options });
   }
 
   /**
@@ -184,10 +214,9 @@ export class Memory {
    */
   async get(id: EventId): Promise<StoredEvent | undefined> {
     this.#expectOpen();
-    const [row] = await this.store.find([idFromText(id)]);
-    if (row === undefined) return undefined;
-    if (isCorrupt(row)) throw quarantined(row.ref);
-    return this.#reader.event(row);
+    const bytes = idFromText(id);
+    const [row] = await this.store.find([bytes]);
+    return row === undefined ? undefined : this.#reader.event(await expectRow(this.store, bytes));
   }
 
   /** The latest events first; pass the last ordinal as `before` for the next page. Damaged events are named, not hidden. */
@@ -205,9 +234,9 @@ export class Memory {
   }
 
   /**
-   * Forgets an event: 'subtract' takes it out of every list and statistic and its bytes out of the files; `keep` shortens
-   * its sketch to so many numbers. The certificate says what is gone and what can still be read. Changes given as `also` are
-   * committed before it in the same transaction.
+   * Forgets an event: 'subtract' takes it out of every list, edge and statistic, and its bytes out of the files and out of a
+   * kept source text; `keep` shortens its sketch to so many numbers. The certificate says what is gone and what can still be read.
+   * Changes given as `also` are committed before it in the same transaction.
    * @throws CairnError `bad_event_id`, `event_not_found`, `sketch_kept`
    */
   async forget(
@@ -217,19 +246,33 @@ export class Memory {
   ): Promise<Erasure> {
     this.#expectOpen();
     const bytes = idFromText(id);
-    const erasure = await this.#intake.exclusive(() =>
-      eraseEvent({
-        id: bytes,
-        how,
-        at: options.at ?? 0,
-        also: options.also ?? [],
-        store: this.store,
-        reader: this.#reader,
-        centres: this.#centres,
-      }),
-    );
-    this.#intake.forgetEntities();
-    return erasure;
+    return this.#intake.exclusive(async () => {
+      const erasure = await eraseEvent(this.#erasing(options), bytes, how);
+      this.#intake.forgetEntities();
+      return erasure;
+    });
+  }
+
+  /** Forgets many events in one write, as `forget` with 'subtract' does one. */
+  async forgetAll(
+    ids: readonly EventId[],
+    options: { readonly at?: number; readonly also?: readonly Change[] } = {},
+  ): Promise<Erasure[]> {
+    this.#expectOpen();
+    const bytes = [...new Set(ids)].map(idFromText);
+    return this.#intake.exclusive(async () => {
+      const erasures = bytes.length === 0 ? [] : await eraseEvents(this.#erasing(options), bytes);
+      this.#intake.forgetEntities();
+      return erasures;
+    });
+  }
+
+  /** Ids of the events that have a byte range in this version of a source, the latest first. */
+  async eventsOf(source: string, sha256 = ''): Promise<EventId[]> {
+    this.#expectOpen();
+    const { hits } = await this.store.sharing([this.#keys.source(source, sha256)], { limit: 2 ** 31 - 1 });
+    const rows = await this.store.read(hits.map(({ ref }) => ref));
+    return rows.flatMap((row) => (row === undefined || isCorrupt(row) ? [] : [idToText(row.id)]));
   }
 
   async stats(): Promise<MemoryStats> {
@@ -273,17 +316,20 @@ export class Memory {
     await this.close();
   }
 
+  #erasing({ at = 0, also = [] }: { readonly at?: number; readonly also?: readonly Change[] }): ErasureTask {
+    return { store: this.store, reader: this.#reader, centres: this.#centres, keys: this.#keys, at, also };
+  }
+
+  async #push(pending: Pending): Promise<Remembered> {
+    const { id, sketch } = pending.event.event;
+    const { ref, fresh, count } = await this.#intake.push(pending);
+    return { id: idToText(id), ordinal: ref, bytes: sketch.length, duplicate: !fresh, count };
+  }
+
   #expectOpen(): void {
     if (!this.#closed) return;
     throw new CairnError('memory_closed', 'Expected an open memory, got one that was closed.', {
       hint: 'Open it again.',
     });
   }
-}
-
-function quarantined(ref: number): CairnError {
-  return new CairnError('event_quarantined', `Expected an intact event, got a damaged row at ordinal ${ref}.`, {
-    hint: 'The other events are readable. Remember it again from its source, or forget it.',
-    details: { ordinal: ref },
-  });
 }
