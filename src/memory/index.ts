@@ -42,6 +42,12 @@ export {
   type Tombstone,
   type Written,
 } from './store.ts';
+export {
+  PartitionedStore,
+  type PartitionedStoreOptions,
+  type RebalanceProgress,
+  type ServerOptions,
+} from './partitioned/partitioned-store.ts';
 export { PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts';
 export {
   type Graph,
