@@ -132,7 +132,6 @@ export class DyadicBettor implements Bettor {
     [this.#game, this.#step] = [values[0]!, values[1]!];
     this.#leftSums.set(values.slice(2, 2 + n));
     this.#leftValues.set(values.slice(2 + n));
-    this.#drawn = -1;
     return this;
   }
 

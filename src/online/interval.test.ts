@@ -112,6 +112,30 @@ describe('the interval bettor', () => {
     }
   });
 
+  it('the same for all strings of ten and twelve bits, bet by bet over the tree of prefixes', () => {
+    for (const [horizon, constant] of [
+      [10, 1.48],
+      [12, 1.5166],
+    ] as const) {
+      const expected = mean(allStrings(horizon).map((bits) => intervalValue(bits, constant).value));
+      const bettor = new IntervalBettor({ horizon, constant, completions: 'every', rng: new Rng(0) });
+      const { kind } = bettor.state();
+      let [farthest, largest] = [0, 0];
+      const walk = (bits: number[], sums: number[], payoff: number): void => {
+        if (bits.length === horizon) {
+          farthest = Math.max(farthest, Math.abs(payoff - (intervalValue(bits, constant).value - expected)));
+          return;
+        }
+        const bet = bettor.restore({ kind, values: [0, ...sums] }).predictOne();
+        largest = Math.max(largest, Math.abs(bet));
+        for (const b of [1, -1]) walk([...bits, b], [...sums, (sums.at(-1) ?? 0) + b], payoff + b * bet);
+      };
+      walk([], [], 0);
+      expect(farthest).toBeLessThan(1e-12);
+      expect(largest).toBeLessThan(0.7);
+    }
+  });
+
   it('wins at least f - E f on real payoffs', () => {
     const rng = new Rng(4);
     const horizon = 8;
@@ -155,9 +179,11 @@ describe('the dyadic bettor', () => {
     const [horizon, constant] = [8, 1.2];
     const strings = allStrings(horizon);
     const expected = mean(strings.map((bits) => intervalValue(bits, constant, 'tree').value));
+    const bettor = new DyadicBettor({ horizon, constant, completions: 4000, rng: new Rng(7) });
+    const start = bettor.state();
     let worst = 0;
     for (const bits of strings) {
-      const bettor = new DyadicBettor({ horizon, constant, completions: 4000, rng: new Rng(7) });
+      bettor.restore(start);
       worst = Math.max(worst, Math.abs(play(bettor, bits) - (intervalValue(bits, constant, 'tree').value - expected)));
     }
     expect(worst).toBeLessThan(0.25); // each of 8 bets has a standard error below 1 / sqrt(4000)

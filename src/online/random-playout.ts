@@ -102,7 +102,6 @@ export class RandomPlayout implements Combiner {
     const [game, step, ...gains] = checkState(state, this.#kind(), 2 + this.experts, valid);
     [this.#game, this.#step] = [game!, step!];
     this.#gains.set(gains);
-    this.#drawn = -1;
     return this;
   }
 
