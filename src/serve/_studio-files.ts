@@ -55,7 +55,7 @@ export async function loadStudio(): Promise<StudioFiles> {
   return new Map((await bundleStudio()).map(({ name, contents }) => toEntry(name, contents)));
 }
 
-/** Adds the pages: `/` and `/events/:id` are one document, everything else is an asset. */
+/** Adds the pages: all paths of the studio are one document, everything else is an asset. */
 export function addStudio(app: Hono, files: () => Promise<StudioFiles>): void {
   const send = (file: StudioFile, ifNoneMatch: string | undefined): Response => {
     const headers = {
@@ -74,6 +74,8 @@ export function addStudio(app: Hono, files: () => Promise<StudioFiles>): void {
     return send(file, ifNoneMatch);
   };
   app.get('/', (c) => page(c.req.header('if-none-match')));
+  app.get('/routing', (c) => page(c.req.header('if-none-match')));
+  app.get('/memory', (c) => page(c.req.header('if-none-match')));
   app.get('/events/:id', (c) => page(c.req.header('if-none-match')));
   app.get('/assets/:name', async (c, next) => {
     const file = (await files()).get(c.req.param('name'));

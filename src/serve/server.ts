@@ -17,7 +17,7 @@ import { listen } from './_listen.ts';
 import { toMetrics } from './metrics.ts';
 import { addNotesApi } from './notes-api.ts';
 import { Publisher } from './_publisher.ts';
-import { addGatewayApi, createAuthorise, createGatewayHandler, Gateway } from './gateway/index.ts';
+import { addGatewayApi, createAuthorise, createGatewayHandler, feedDecisions, Gateway } from './gateway/index.ts';
 import type { BoardService } from './service.ts';
 import { addStreamApi } from './stream-api.ts';
 import { BoardStream } from './stream.ts';
@@ -139,7 +139,11 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
   });
   addStreamApi(app, { hub, stream });
   let gatewayOpening: Promise<Gateway> | undefined;
-  const gateway = (): Promise<Gateway> => (gatewayOpening ??= options.gateway?.() ?? Gateway.open({}));
+  const gateway = (): Promise<Gateway> =>
+    (gatewayOpening ??= (options.gateway?.() ?? Gateway.open({})).then((opened) => {
+      feedDecisions(opened, hub);
+      return opened;
+    }));
   addGatewayApi(app, gateway);
   const notes = (): Promise<TextMemory> =>
     (reading ??= (options.notes ?? noNotes)().catch((error: unknown) => {

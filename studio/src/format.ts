@@ -58,3 +58,13 @@ export function dateTime(at: number): string {
 export function place(cell: number): string {
   return `row ${Math.floor(cell / 9) + 1}, column ${(cell % 9) + 1}`;
 }
+
+/** US dollars with the digits that matter: $12.30, $0.0042, $0. */
+export function usd(amount: number): string {
+  if (amount === 0) return '$0';
+  const sign = amount < 0 ? '−' : '';
+  const size = Math.abs(amount);
+  if (size >= 1) return `${sign}$${size.toFixed(2)}`;
+  if (size < 1e-6) return `${sign}< $0.000001`;
+  return `${sign}$${size.toFixed(Math.min(7, 1 - Math.floor(Math.log10(size))))}`;
+}

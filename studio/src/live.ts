@@ -4,6 +4,7 @@ import { effect } from '@preact/signals';
 import type { BoardView, TotalsView } from '../../src/mind/boards/view.ts';
 import type { StreamState } from '../../src/serve/views.ts';
 import { api } from './api.ts';
+import { addDecisions, type Decision, type GatewayTotals, gatewayTotals } from './routing/data.ts';
 import { route } from './router.ts';
 import {
   complain,
@@ -64,6 +65,11 @@ function connect(): void {
   });
   source.addEventListener('state', (event) => setStream(data<StreamState>(event)));
   source.addEventListener('totals', (event) => (totals.value = data<TotalsView>(event)));
+  source.addEventListener('decisions', (event) => {
+    const { latest, totals: sums } = data<{ latest: Decision[]; totals: GatewayTotals }>(event);
+    addDecisions(latest);
+    gatewayTotals.value = { ...gatewayTotals.peek(), ...sums };
+  });
   source.addEventListener('lagged', () => void refresh().catch(complain));
   source.addEventListener('forgotten', (event) => {
     const { id, keep } = data<{ id: string; keep: number }>(event);

@@ -4,6 +4,7 @@ import './styles/frame.css';
 import './styles/board.css';
 import './styles/panels.css';
 import './styles/details.css';
+import './styles/routing.css';
 import { effect } from '@preact/signals';
 import { render, type JSX } from 'preact';
 import { Ask } from './ask.tsx';
@@ -12,14 +13,22 @@ import { EventPage } from './event-page.tsx';
 import { startLive } from './live.ts';
 import { LivePage } from './live-page.tsx';
 import { route } from './router.ts';
+import { Nav } from './nav.tsx';
+import { RoutingPage } from './routing/routing-page.tsx';
 import { notice, spoken } from './state.ts';
+
+const TAGLINES = {
+  live: 'Handwritten boards, read by the smallest module that can, solved, proved and remembered.',
+  event: 'Handwritten boards, read by the smallest module that can, solved, proved and remembered.',
+  routing: 'Each request to the cheapest model that is good enough, and why.',
+} as const;
 
 function Studio(): JSX.Element {
   const at = route.value;
   return (
     <>
       <a class="skip" href="#main">
-        To the board
+        To the content
       </a>
       <header class="top">
         <a class="brand" href="/" aria-label="Cairn: to the boards">
@@ -30,17 +39,27 @@ function Studio(): JSX.Element {
           </svg>
           <span>Cairn</span>
         </a>
-        <p class="tagline">Handwritten boards, read by the smallest module that can, solved, proved and remembered.</p>
-        <Controls />
-        <Ask />
+        <Nav />
+        <p class="tagline">{TAGLINES[at.page]}</p>
+        {(at.page === 'live' || at.page === 'event') && (
+          <>
+            <Controls />
+            <Ask />
+          </>
+        )}
       </header>
       <Notices />
       <main id="main" tabIndex={-1}>
-        {at.page === 'live' ? <LivePage /> : <EventPage id={at.id} />}
+        {at.page === 'live' && <LivePage />}
+        {at.page === 'event' && <EventPage id={at.id} />}
+        {at.page === 'routing' && <RoutingPage />}
       </main>
       <footer class="foot quiet">
         Every view is also JSON: <a href="/api/events">events</a>, <a href="/api/totals">totals</a>,{' '}
-        <a href="/api">all endpoints</a>. Nothing leaves this machine.
+        <a href="/api/route/decisions">decisions</a>, <a href="/api">all endpoints</a>.{' '}
+        {at.page === 'routing'
+          ? 'Nothing leaves this machine but calls to the models you configured.'
+          : 'Nothing leaves this machine.'}
       </footer>
       <p class="visually-hidden" aria-live="polite">
         {spoken}

@@ -1,13 +1,14 @@
-// Two pages, real paths: `/` (live) and `/events/<id>`. Links stay links; a plain click changes the page without loading it again.
+// Real paths: `/` (live), `/events/<id>`, `/routing`. Links stay links; a plain click changes the page without loading it again.
 import { signal } from '@preact/signals';
 
-export type Route = { readonly page: 'live' } | { readonly page: 'event'; readonly id: string };
+export type Route = { readonly page: 'live' | 'routing' } | { readonly page: 'event'; readonly id: string };
 
 function parse(): Route {
   // Old-style links (#/events/…) work too.
   const path = location.hash.startsWith('#/') ? location.hash.slice(1) : location.pathname;
   const id = /^\/events\/([\w-]+)$/.exec(path)?.[1];
-  return id === undefined ? { page: 'live' } : { page: 'event', id };
+  if (id !== undefined) return { page: 'event', id };
+  return { page: path === '/routing' ? 'routing' : 'live' };
 }
 
 /** Where we are. */
@@ -33,7 +34,7 @@ addEventListener('click', (event) => {
     return;
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.origin !== location.origin || link.target !== '' || link.pathname.startsWith('/api')) return;
-  if (link.pathname !== '/' && !link.pathname.startsWith('/events/')) return;
+  if (!['/', '/routing'].includes(link.pathname) && !link.pathname.startsWith('/events/')) return;
   event.preventDefault();
   go(link.pathname);
 });

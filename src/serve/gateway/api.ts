@@ -7,6 +7,7 @@ import { toInteger } from '../_query.ts';
 import { configSchema } from './config.ts';
 import { planRecord } from './explain.ts';
 import type { Gateway } from './gateway.ts';
+import { ownCurve } from './own-traffic.ts';
 import { makePlan } from './plan.ts';
 import { toChatRequest } from './request.ts';
 
@@ -63,6 +64,17 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
       point,
       best: { ...curve.best, id: arms[curve.best.arm]?.id },
       points: curve.points,
+    });
+  });
+
+  app.get('/api/route/own-curve', async (c) => c.json(ownCurve(await (await open()).decisions(2_000))));
+
+  app.get('/api/route/totals', async (c) => {
+    const gateway = await open();
+    return c.json({
+      ...gateway.metrics.totals(),
+      reference: gateway.current.pool.reference()?.id ?? null,
+      router: gateway.current.prompts?.router.version ?? null,
     });
   });
 

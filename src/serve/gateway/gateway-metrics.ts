@@ -27,6 +27,36 @@ export class GatewayMetrics {
     });
   }
 
+  /** Sums since the start, for people. */
+  totals(): {
+    readonly requests: number;
+    readonly failed: number;
+    readonly fallbacks: number;
+    readonly usd: number;
+    readonly savedUsd: number;
+    readonly overheadMs: number;
+    readonly models: readonly { readonly model: string; readonly requests: number; readonly usd: number }[];
+  } {
+    const models = new Map<string, number>();
+    let requests = 0;
+    let failed = 0;
+    for (const [key, count] of this.requests) {
+      const [model, status] = JSON.parse(key) as [string, string];
+      requests += count;
+      if (status === '200') add(models, model, count);
+      else failed += count;
+    }
+    return {
+      requests,
+      failed,
+      fallbacks: this.fallbacks,
+      usd: [...this.usd.values()].reduce((sum, v) => sum + v, 0),
+      savedUsd: this.savedUsd,
+      overheadMs: this.overhead.count === 0 ? 0 : this.overhead.sum / this.overhead.count,
+      models: [...models].map(([model, count]) => ({ model, requests: count, usd: this.usd.get(model) ?? 0 })),
+    };
+  }
+
   /** In Prometheus' text format. */
   toText(): string {
     const lines: string[] = [];

@@ -7,3 +7,4 @@ export { GatewayError } from './gateway-error.ts';
 export { type DecisionRecord } from './explain.ts';
 export { openSqliteState, type GatewayState } from './state.ts';
 export { type ClientKey, ClientKeys } from './keys.ts';
+export { feedDecisions } from './feed.ts';

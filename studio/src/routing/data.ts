@@ -1,0 +1,120 @@
+// What the routing page asks the server for. Shapes follow the answers of /api/models and /api/route/*.
+import { signal } from '@preact/signals';
+import { call, post } from '../api.ts';
+
+export interface ModelRow {
+  readonly id: string;
+  readonly provider: string;
+  readonly priceIn: number;
+  readonly priceOut: number;
+  readonly health: 'closed' | 'open' | 'half-open';
+  readonly inFlight: number;
+  readonly profiled: boolean;
+  readonly meanError?: number;
+  readonly labelled?: number;
+  readonly embeddings: boolean;
+}
+
+export interface ArmView {
+  readonly id: string;
+  readonly expectedError?: number;
+  readonly expectedCost: number;
+}
+
+export interface Decision {
+  readonly id: string;
+  readonly at: number;
+  readonly asked: string;
+  readonly model: string;
+  readonly by: string;
+  readonly cluster?: number;
+  readonly clusterShare?: number;
+  readonly expectedError?: number;
+  readonly interval?: readonly [number, number];
+  readonly arms: readonly ArmView[];
+  readonly attempts: readonly { readonly arm: string; readonly outcome: string; readonly ms: number }[];
+  readonly removed: Readonly<Record<string, readonly string[]>>;
+  readonly sticky?: string;
+  readonly fellBack: boolean;
+  readonly status: number;
+  readonly code?: string;
+  readonly stream: boolean;
+  readonly costUsd?: number;
+  readonly savedUsd?: number;
+  readonly reference?: string;
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+  readonly ms: number;
+  readonly overheadMs: number;
+}
+
+export interface GatewayTotals {
+  readonly requests: number;
+  readonly failed: number;
+  readonly fallbacks: number;
+  readonly usd: number;
+  readonly savedUsd: number;
+  readonly overheadMs: number;
+  readonly models: readonly { readonly model: string; readonly requests: number; readonly usd: number }[];
+  readonly reference?: string | null;
+  readonly router?: string | null;
+}
+
+export interface CurvePoint {
+  readonly lambda: number;
+  readonly cost: number;
+  readonly error: number;
+  readonly costBand: readonly [number, number];
+  readonly errorBand: readonly [number, number];
+}
+
+export type OwnCurve =
+  | { readonly ready: false; readonly reason: string; readonly decisions: number }
+  | {
+      readonly ready: true;
+      readonly decisions: number;
+      readonly points: readonly CurvePoint[];
+      readonly actual: { readonly cost: number; readonly error: number };
+      readonly single: readonly { readonly model: string; readonly cost: number; readonly error: number }[];
+    };
+
+export type FittedCurve =
+  | { readonly fitted: false }
+  | {
+      readonly fitted: true;
+      readonly version: string;
+      readonly prompts: number;
+      readonly point: MeasuredPoint;
+      readonly best: { readonly id: string; readonly error: number; readonly cost: number };
+      readonly points: readonly MeasuredPoint[];
+    };
+
+export interface MeasuredPoint {
+  readonly lambda: number;
+  readonly error: number;
+  readonly errorInterval: readonly [number, number];
+  readonly cost: number;
+}
+
+/** Newest first. */
+export const decisions = signal<readonly Decision[]>([]);
+export const gatewayTotals = signal<GatewayTotals | null>(null);
+
+const KEPT = 60;
+
+/** Takes decisions into the list, newest first, each once. */
+export function addDecisions(more: readonly Decision[]): void {
+  const known = new Map(decisions.value.map((d) => [d.id, d]));
+  for (const decision of more) known.set(decision.id, decision);
+  decisions.value = [...known.values()].sort((a, b) => b.at - a.at).slice(0, KEPT);
+}
+
+export const routingApi = {
+  models: () => call<{ models: ModelRow[] }>('/api/models'),
+  decisions: () => call<{ decisions: Decision[] }>(`/api/route/decisions?limit=${KEPT}`),
+  totals: () => call<GatewayTotals>('/api/route/totals'),
+  ownCurve: () => call<OwnCurve>('/api/route/own-curve'),
+  curve: () => call<FittedCurve>('/api/route/curve'),
+  dryRun: (prompt: string) =>
+    post<Omit<Decision, 'id'> & { ask: string; inTokens: number }>('/api/route/explain', { prompt }),
+};

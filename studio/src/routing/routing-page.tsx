@@ -1,0 +1,116 @@
+// The gateway: which models there are, what was decided and why, what it cost and saved, and what another price of error would do.
+import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { complain } from '../state.ts';
+import { Curve } from './curve.tsx';
+import {
+  addDecisions,
+  decisions,
+  gatewayTotals,
+  type FittedCurve,
+  type ModelRow,
+  type OwnCurve,
+  routingApi,
+} from './data.ts';
+import { DecisionCard, DecisionList } from './decision.tsx';
+import { DryRun } from './dry-run.tsx';
+import { Pool } from './pool.tsx';
+import { usd } from '../format.ts';
+import { Setup } from './setup.tsx';
+
+const REFRESH_MS = 5_000;
+
+export function RoutingPage(): JSX.Element {
+  const [models, setModels] = useState<readonly ModelRow[] | null>(null);
+  const [own, setOwn] = useState<OwnCurve | null>(null);
+  const [fitted, setFitted] = useState<FittedCurve | null>(null);
+  const [chosen, setChosen] = useState<string | null>(null);
+
+  useEffect(() => {
+    document.title = 'Routing · Cairn';
+    let wanted = true;
+    const refresh = async (): Promise<void> => {
+      const [list, totals, curve, measured] = await Promise.all([
+        routingApi.models(),
+        routingApi.totals(),
+        routingApi.ownCurve(),
+        routingApi.curve(),
+      ]);
+      if (!wanted) return;
+      setModels(list.models);
+      gatewayTotals.value = totals;
+      setOwn(curve);
+      setFitted(measured);
+    };
+    refresh().catch(complain);
+    routingApi.decisions().then((page) => addDecisions(page.decisions), complain);
+    const timer = setInterval(() => void refresh().catch(() => undefined), REFRESH_MS);
+    return () => {
+      wanted = false;
+      clearInterval(timer);
+    };
+  }, []);
+
+  const totals = gatewayTotals.value;
+  const list = decisions.value;
+  const decision = list.find((d) => d.id === chosen) ?? list[0] ?? null;
+  if (models === null) return <div class="page" aria-busy="true" />;
+  if (models.length === 0) return <Setup />;
+  return (
+    <div class="routing">
+      <h1>Routing</h1>
+      <section class="card figures" aria-label="Totals">
+        <Figure
+          name="requests"
+          value={String(totals?.requests ?? 0)}
+          note={totals && totals.failed > 0 ? `${totals.failed} failed` : 'none failed'}
+        />
+        <Figure name="spent" value={usd(totals?.usd ?? 0)} note="upstream, by the configured prices" />
+        <Figure
+          name="saved"
+          value={usd(totals?.savedUsd ?? 0)}
+          note={totals?.reference ? `against ${totals.reference} at the same tokens` : ''}
+        />
+        <Figure
+          name="fallbacks"
+          value={String(totals?.fallbacks ?? 0)}
+          note="answered by another model than the first choice"
+        />
+        <Figure
+          name="our own time"
+          value={`${(totals?.overheadMs ?? 0).toFixed(1)} ms`}
+          note="mean, outside the upstream call"
+        />
+      </section>
+      <div class="routing-columns">
+        <div>
+          <Pool models={models} totals={totals} router={totals?.router ?? null} />
+          <DryRun />
+          <Curve own={own} fitted={fitted} />
+        </div>
+        <div>
+          <DecisionList list={list} chosen={decision?.id ?? null} onChoose={setChosen} />
+          {decision && <DecisionCard decision={decision} />}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Figure({
+  name,
+  value,
+  note,
+}: {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+}): JSX.Element {
+  return (
+    <div>
+      <span class="quiet">{name}</span>
+      <b>{value}</b>
+      <span class="quiet note">{note}</span>
+    </div>
+  );
+}
