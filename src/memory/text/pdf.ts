@@ -17,7 +17,7 @@ export async function pdfText(bytes: Uint8Array, name: string): Promise<Uint8Arr
   let pages: readonly string[];
   try {
     // The parser takes the buffer over, so it gets a copy.
-    const document = await getDocumentProxy(bytes.slice(), { verbosity: 0 });
+    const document = await getDocumentProxy(new Uint8Array(bytes), { verbosity: 0 });
     try {
       pages = (await extractText(document, { mergePages: false })).text;
     } finally {
