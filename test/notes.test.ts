@@ -60,7 +60,10 @@ describe('cairn remember', { timeout: 300_000 }, () => {
     writeFileSync(join(notes, 'picture.png'), 'no text');
     writeFileSync(join(notes, 'sub', '.hidden', 'x.md'), 'hidden');
     const kept = await json<{ sources: { turns: number }[]; skipped: number; failed: unknown[] }>([
-      ...['remember', notes, '--data', data],
+      'remember',
+      notes,
+      '--data',
+      data,
     ]);
     expect(kept.sources.map(({ turns }) => turns).sort()).toEqual([1, 2, 2, 2]);
     expect([kept.skipped, kept.failed]).toEqual([1, []]);
@@ -104,7 +107,10 @@ describe('cairn remember', { timeout: 300_000 }, () => {
     const [hit] = await recall(data, 'spare key');
     expect(holds(data, 'Quuxolotl')).toBe(true);
     const { text } = await json<{ text: { events: { recordHash: string }[]; sourceGone: boolean } }>([
-      ...['forget', hit!.id, '--data', data],
+      'forget',
+      hit!.id,
+      '--data',
+      data,
     ]);
     expect(text.events[0]!.recordHash).toMatch(/^[0-9a-f]{64}$/);
     expect(text.sourceGone).toBe(true);

@@ -9,23 +9,12 @@ export interface RankedTurn {
   readonly score: number;
 }
 
-/** A resemblance of sketches below this is what unrelated texts have. */
-const LEAST_COSINE = 0.25;
-
 /** The best `k` that anything speaks for: where nothing does, the answer is shorter, or empty. */
 export function selectTurns(ranked: readonly RankedTurn[], k: number): RankedTurn[] {
   return ranked.filter(({ features }) => hasEvidence(features)).slice(0, k);
 }
 
+/** Cosines do not count here: in a small store they are chance. */
 function hasEvidence(f: Features): boolean {
-  return (
-    f.bm25 > 0 ||
-    f.before > 0 ||
-    f.after > 0 ||
-    f.walk > 0 ||
-    f.date > 0 ||
-    f.speaker > 0 ||
-    f.components > 0 ||
-    f.sketch > LEAST_COSINE
-  );
+  return f.bm25 > 0 || f.before > 0 || f.after > 0 || f.walk > 0 || f.date > 0 || f.speaker > 0 || f.components > 0;
 }
