@@ -85,13 +85,20 @@ export class Centres {
     return this.#keep({ id: this.#nextId, module, sum: running.sum.slice(), n: running.n, upTo: running.upTo });
   }
 
-  /** What remains without some events: the running sum and the centres that held them, none left when they were the last. */
+  /**
+   * What remains without some events: the running sum and the centres that held them. Of the last events of a module only its
+   * first centre is left, which holds no event, and only if they `remain` in a shorter form.
+   */
   without(
     module: string,
     events: readonly { readonly vector: ArrayLike<number>; readonly ref: number }[],
+    remain = false,
   ): { running: Running | undefined; centres: Centre[] } {
     const running = this.#running.get(module);
-    if (running === undefined || running.n <= events.length) return { running: undefined, centres: [] };
+    if (running === undefined || running.n <= events.length) {
+      const bare = remain ? [...this.#centres.values()].filter((c) => c.module === module && c.n === 0) : [];
+      return { running: undefined, centres: bare };
+    }
     const sum = running.sum.slice();
     for (const { vector } of events) addTo(sum, vector, -1);
     const centres = [...this.#centres.values()].flatMap((c) => {
@@ -110,7 +117,8 @@ export class Centres {
   adopt(module: string, rest: { running: Running | undefined; centres: readonly Centre[] }): void {
     if (rest.running === undefined) {
       this.#running.delete(module);
-      for (const c of this.all(module)) if (c.module === module) this.#centres.delete(c.id);
+      const kept = new Set(rest.centres.map(({ id }) => id));
+      for (const c of this.all(module)) if (c.module === module && !kept.has(c.id)) this.#centres.delete(c.id);
       return;
     }
     this.#running.set(module, rest.running);

@@ -138,7 +138,7 @@ async function shorten(task: ErasureTask, id: Id, keep: number): Promise<Erasure
   const bytes = toBytes(kept);
   const before = readingOf(sketch, structure);
   const after = readingOf(kept, structure);
-  const statistics = await withoutEvents(task, [row]);
+  const statistics = await withoutEvents(task, [row], true);
   await store.write([
     ...task.also,
     ...statistics.changes,
@@ -177,6 +177,7 @@ function notFound(id: Id): CairnError {
 async function withoutEvents(
   { centres, reader }: ErasureTask,
   rows: readonly StoredRow[],
+  remain = false,
 ): Promise<{ changes: Change[]; names: string[]; adopt: () => void }> {
   const byModule = new Map<string, { vector: Float64Array; ref: number }[]>();
   for (const row of rows) {
@@ -186,7 +187,9 @@ async function withoutEvents(
   }
   const changes: Change[] = [];
   const names: string[] = [];
-  const rests = new Map([...byModule].map(([module, events]) => [module, centres.without(module, events)] as const));
+  const rests = new Map(
+    [...byModule].map(([module, events]) => [module, centres.without(module, events, remain)] as const),
+  );
   const instead = [...rests.values()].flatMap(({ running }) => (running === undefined ? [] : [running]));
   if (instead.length > 0) changes.push(...meanChanges(centres, instead));
   for (const [module, rest] of rests) {
@@ -194,7 +197,8 @@ async function withoutEvents(
     if (rest.running === undefined) {
       changes.push({ kind: 'stat', name: `mean/${module}`, bytes: undefined });
       for (const c of centres.all(module)) {
-        if (c.module === module) changes.push({ kind: 'stat', name: `centre/${c.id}`, bytes: undefined });
+        if (c.module === module && !rest.centres.includes(c))
+          changes.push({ kind: 'stat', name: `centre/${c.id}`, bytes: undefined });
       }
       continue;
     }

@@ -91,6 +91,11 @@ export class ComponentKeys {
     return found.length > 0 ? found : [new KeyHash(this.#seed).word(-1).key(this.node(root)).digest()];
   }
 
+  /** The node of something that is no object of a trace, such as a concept. */
+  named(name: string): number {
+    return new KeyHash(~this.#seed).text('named').text(name).digest();
+  }
+
   /** The key that all events with a byte range in a source have. */
   source(uri: string, sha256: string): number {
     return new KeyHash(~this.#seed).text('source').text(uri).text(sha256).digest();

@@ -4,6 +4,15 @@
 import { createHash } from 'node:crypto';
 import { CairnError } from '../errors.ts';
 import { type Obj, sketcherOf, type SketchSpec } from '../sketch/index.ts';
+import {
+  type Bucket,
+  type BucketOptions,
+  conceptChanges,
+  type ConceptNode,
+  conceptNodes,
+  type ConceptSink,
+  findBuckets,
+} from './_buckets.ts';
 import { Centres } from './_centres.ts';
 import type { Cue } from './_cue.ts';
 import { eraseEvent, eraseEvents, type Erasure, type ErasureTask, type ForgetHow } from './_erasure.ts';
@@ -15,7 +24,10 @@ import { Recall, type RecallOptions } from './_recall.ts';
 import type { Provenance } from './_record.ts';
 import { settleSpec } from './_spec.ts';
 import { EventReader, provenanceOf, type StoredEvent } from './_stored-event.ts';
+import { fitBudget, type FitOptions, type Fitted, Uses } from './_tiers.ts';
+import { type Novelty, NoveltyMeter } from './_unseen.ts';
 import { ComponentKeys, type ComponentOptions } from './components.ts';
+import { type Edge, type EdgeKind, edgeKinds } from './links.ts';
 import type { LshOptions } from './lsh.ts';
 import { Signer } from './signature.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -78,10 +90,12 @@ export class Memory {
   readonly #reader: EventReader;
   readonly #recall: Recall;
   readonly #graph: GraphView;
+  readonly #novelty: NoveltyMeter;
+  readonly #uses: Uses;
   readonly #intake: Intake;
   #closed = false;
 
-  private constructor(store: Store, spec: SketchSpec, centres: Centres, options: MemoryOptions) {
+  private constructor(store: Store, spec: SketchSpec, centres: Centres, uses: Uses, options: MemoryOptions) {
     this.store = store;
     this.spec = spec;
     const sketcher = sketcherOf(spec);
@@ -91,6 +105,8 @@ export class Memory {
     this.#reader = new EventReader(store, sketcher);
     this.#graph = new GraphView(store);
     const tools = { store, sketcher, keys: this.#keys, signer, centres, reader: this.#reader, graph: this.#graph };
+    this.#novelty = new NoveltyMeter(tools);
+    this.#uses = uses;
     const recall = new Recall(tools);
     this.#recall = recall;
     this.#intake = new Intake({ ...tools, entity: (object, key) => recall.entity(object, key) });
@@ -118,7 +134,8 @@ export class Memory {
       for (const name of await store.statNames()) {
         if (name.startsWith('centre/') || name.startsWith('mean/')) centres.load((await store.stat(name))!);
       }
-      const memory = new Memory(store, spec, centres, options);
+      const uses = Uses.fromBytes(await store.stat('uses'));
+      const memory = new Memory(store, spec, centres, uses, options);
       await memory.#intake.replayMeans();
       return memory;
     } catch (error) {
@@ -134,6 +151,89 @@ export class Memory {
   async remember(root: Obj | readonly Obj[], record: EventRecord): Promise<Remembered> {
     this.#expectOpen();
     return this.#push(this.#intake.prepare(root, record));
+  }
+
+  /** How near a cue comes to anything remembered: below the threshold nothing like it is there, and recall may abstain. */
+  async unseen(cue: Cue): Promise<Novelty> {
+    this.#expectOpen();
+    return this.#novelty.measure(cue, async () => {
+      const [best] = await this.#recall.find(cue, 1, { walk: false });
+      return best?.centred ?? -1;
+    });
+  }
+
+  /** The nodes of the graph that a walk over it meets most, 1 on average. */
+  async importance(limit = 20): Promise<{ readonly node: number; readonly importance: number }[]> {
+    this.#expectOpen();
+    return this.#graph.ranking(limit);
+  }
+
+  /** What a node is joined to, heaviest first: with `with` what occurs beside it. */
+  async neighbours(node: number, kinds: readonly EdgeKind[] = edgeKinds, limit = 20): Promise<Edge[]> {
+    this.#expectOpen();
+    return (await this.store.edges([node], kinds, limit))[0]!;
+  }
+
+  /** Dense, tight groups of objects of one module: what concepts can be made from. */
+  async buckets(options: BucketOptions = {}): Promise<Bucket[]> {
+    this.#expectOpen();
+    return findBuckets({ store: this.store, reader: this.#reader, keys: this.#keys, seed: this.spec.seed }, options);
+  }
+
+  /**
+   * Offers every dense, tight bucket to the book of its module and puts the concepts into the graph, with `is-a` edges from
+   * their members. Books are the caller's to keep.
+   *
+   * @param bookOf the book for a module of so many attributes; undefined leaves the module out
+   */
+  async formConcepts(
+    bookOf: (module: string, dim: number) => ConceptSink | undefined,
+    options: BucketOptions & { readonly at?: number } = {},
+  ): Promise<ConceptNode[]> {
+    const buckets = await this.buckets(options);
+    return this.#intake.exclusive(async () => {
+      const known = await this.store.owners();
+      const { changes, concepts } = conceptChanges(buckets, bookOf, { keys: this.#keys, at: options.at ?? 0, known });
+      if (changes.length > 0) await this.store.write(changes);
+      return concepts;
+    });
+  }
+
+  /** The concepts that were formed, by their nodes in the graph. */
+  async concepts(): Promise<ConceptNode[]> {
+    this.#expectOpen();
+    return conceptNodes(await this.store.owners());
+  }
+
+  /** Notes that events were used at a time: what is used stays longer. Durable after `close` or `fit`. */
+  async touch(ids: readonly EventId[], at: number): Promise<void> {
+    this.#expectOpen();
+    const rows = await this.store.find(ids.map(idFromText));
+    this.#uses.touch(
+      rows.flatMap((row) => (row === undefined ? [] : [row.ref])),
+      at,
+    );
+  }
+
+  /**
+   * Shortens the coldest sketches, to a half, a quarter and nothing, until all fit a budget or `keep` forbids more. Each
+   * demotion has a certificate.
+   */
+  async fit(options: FitOptions): Promise<Fitted> {
+    this.#expectOpen();
+    return this.#intake.exclusive(async () => {
+      await this.store.write([{ kind: 'stat', name: 'uses', bytes: this.#uses.toBytes() }]);
+      const tools = {
+        store: this.store,
+        spec: this.spec,
+        uses: this.#uses,
+        importance: (nodes: readonly (number | undefined)[]) => this.#graph.importance(nodes),
+        shorten: (id: Uint8Array, keep: number) => eraseEvent(this.#erasing({ at: options.now }), id, { keep }),
+      };
+      const fitted = await fitBudget(tools, options);
+      this.#intake.forgetEntities();
+      return fitted;
+    });
   }
 
   /**
@@ -247,7 +347,8 @@ export class Memory {
     this.#expectOpen();
     const bytes = idFromText(id);
     return this.#intake.exclusive(async () => {
-      const erasure = await eraseEvent(this.#erasing(options), bytes, how);
+      const also = [...(options.also ?? []), ...(how === 'subtract' ? await this.#unused([bytes]) : [])];
+      const erasure = await eraseEvent(this.#erasing({ ...options, also }), bytes, how);
       this.#intake.forgetEntities();
       return erasure;
     });
@@ -261,7 +362,8 @@ export class Memory {
     this.#expectOpen();
     const bytes = [...new Set(ids)].map(idFromText);
     return this.#intake.exclusive(async () => {
-      const erasures = bytes.length === 0 ? [] : await eraseEvents(this.#erasing(options), bytes);
+      const also = [...(options.also ?? []), ...(await this.#unused(bytes))];
+      const erasures = bytes.length === 0 ? [] : await eraseEvents(this.#erasing({ ...options, also }), bytes);
       this.#intake.forgetEntities();
       return erasures;
     });
@@ -306,6 +408,7 @@ export class Memory {
     await this.#intake.exclusive(async () => {
       try {
         await this.#intake.save();
+        if (this.#uses.size > 0) await this.store.write([{ kind: 'stat', name: 'uses', bytes: this.#uses.toBytes() }]);
       } finally {
         await this.store.close();
       }
@@ -314,6 +417,13 @@ export class Memory {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** The statistic of uses without some events; nothing when none of them was ever used. */
+  async #unused(ids: readonly Uint8Array[]): Promise<Change[]> {
+    const rows = await this.store.find(ids);
+    const dropped = rows.filter((row) => row !== undefined && this.#uses.drop(row.ref));
+    return dropped.length === 0 ? [] : [{ kind: 'stat', name: 'uses', bytes: this.#uses.toBytes() }];
   }
 
   #erasing({ at = 0, also = [] }: { readonly at?: number; readonly also?: readonly Change[] }): ErasureTask {
