@@ -224,6 +224,24 @@ test('functions from outside are read like modules, and numbers may be targets',
   expect(learned.call('mix', [2, 3, 9, 1])).toBeCloseTo(19, 5);
 });
 
+test('with more candidates than can be paired, a parity of recent modules is still found', () => {
+  const learned = new Lifelong({ features: names(80), seed: 4, epsilon: 0.25, pruneAbove: 70, keep: 12 });
+  const draw = drawer(80, 4);
+  const tasks: [string, (x: number[]) => number][] = [
+    ['left', (x) => x[70]! & x[71]!],
+    ['right', (x) => x[72]! & x[73]!],
+    ['differ', (x) => (x[70]! & x[71]!) ^ (x[72]! & x[73]!)],
+  ];
+  for (const [name, of] of tasks) {
+    for (let k = 0; k < 150; k++) {
+      const x = draw();
+      learned.step(name, x, of(x));
+    }
+  }
+  const last = learned.frozen().at(-1)!;
+  expect([last.name, last.model]).toEqual(['differ', { kind: 'table', inputs: [80, 81], table: 6 }]);
+});
+
 test('errors say what is wrong', () => {
   const learned = learner(2, 1);
   expect(() => learned.step('t', [1], 0)).toThrow(/Expected 2 features, got 1 numbers/);
