@@ -10,3 +10,4 @@ export { tokenizerFromFile } from './tokenizer-file.ts';
 export * from './warp.ts';
 export * from './warp-drawing.ts';
 export * from './zip.ts';
+export * from './sprites.ts';

@@ -16,9 +16,6 @@ export interface Cut {
   readonly gap: number;
 }
 
-/** With few samples only such a gap is more than the spread of the eigenvalues. */
-const SURE_GAP = 100;
-
 /** Samples beyond the rank of the row space that a cut needs. */
 export const SPARE_SAMPLES = 4;
 
@@ -42,8 +39,15 @@ export function chooseCut(values: ArrayLike<number>, count: number, options: Cut
   const floor = options.floor ?? 1e-9;
   const least = options.gap ?? 4;
   const at = (i: number): number => Math.max(floor, values[i]!);
-  // As many samples as the rank always leave zeros behind: such a gap says nothing.
-  const most = Math.min(k, Math.floor(count)) - 1;
+  let zeros = 0;
+  while (zeros < k - 1 && values[zeros]! <= floor) zeros++;
+  const plain = zeros === 0 ? 1 : at(zeros) / at(zeros - 1);
+  // Exact zeros that hardly more samples than the rank leave: they are the equations, but nothing confirms them yet.
+  if (zeros > 0 && k - zeros < count && k - zeros + SPARE_SAMPLES > count) {
+    return { state: 'underdetermined', nullity: zeros, gap: plain };
+  }
+  // As many samples as the rank always leave zeros behind: a gap needs a few more.
+  const most = Math.min(k - 1, Math.floor(count) - SPARE_SAMPLES);
   let above = 0;
   let best: Cut | undefined;
   // From the top: `above` is the sum of the eigenvalues that stay in the row space.
@@ -52,12 +56,9 @@ export function chooseCut(values: ArrayLike<number>, count: number, options: Cut
     above += values[nullity]!;
     const gap = at(nullity) / at(nullity - 1);
     if (gap < least || values[nullity - 1]! > (0.2 * above) / rank) continue;
-    const state = rank + SPARE_SAMPLES <= count ? 'determined' : 'underdetermined';
-    if (best === undefined || gap > best.gap) best = { state, nullity, gap };
+    if (best === undefined || gap > best.gap) best = { state: 'determined', nullity, gap };
   }
-  if (best !== undefined && (best.state === 'determined' || best.gap >= SURE_GAP)) return best;
+  if (best !== undefined) return best;
   if (count >= k + SPARE_SAMPLES) return { state: 'unconstrained', nullity: 0, gap: 1 };
-  let zeros = 0;
-  while (zeros < k - 1 && values[zeros]! <= floor) zeros++;
-  return { state: 'underdetermined', nullity: zeros, gap: zeros === 0 ? 1 : at(zeros) / at(zeros - 1) };
+  return { state: 'underdetermined', nullity: zeros, gap: plain };
 }
