@@ -1,5 +1,5 @@
 // What one part of the experiment contributes, and how concepts are learnt and groups are judged in all of them.
-import { FeatureMap, Moments, MomentSignature, type PointSource } from 'cairn/memory';
+import { type FeatureMap, Moments, MomentSignature, type PointSource } from 'cairn/memory';
 import type { Rng } from 'cairn/tensor';
 import type { Claim, Table } from '../report.ts';
 
