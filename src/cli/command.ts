@@ -8,11 +8,15 @@ export interface OptionSpec {
   readonly about: string;
   readonly value?: string;
   readonly short?: string;
+  /** May be given several times. */
+  readonly multiple?: boolean;
 }
 
 export interface Args {
   readonly positionals: readonly string[];
   text(name: string): string | undefined;
+  /** All values of an option that may be given several times. */
+  list(name: string): readonly string[];
   flag(name: string): boolean;
   /** A number inside [low, high], or undefined when the option is absent. */
   number(name: string, low?: number, high?: number): number | undefined;
@@ -45,11 +49,22 @@ export const commonOptions: Readonly<Record<string, OptionSpec>> = {
   help: { type: 'boolean', short: 'h', about: 'show this text' },
 };
 
+/** Options of the commands that use a memory. */
+export const memoryOptions: Readonly<Record<string, OptionSpec>> = {
+  store: {
+    type: 'string',
+    value: 'URL',
+    multiple: true,
+    about: 'keep memories on a PostgreSQL server: postgres://...; several with commas or repeated (or CAIRN_STORE)',
+  },
+  replicas: { type: 'number', about: 'on how many of several servers each event is kept, 1 or 2 (for a new store)' },
+};
+
 /** Parses arguments strictly. Throws `usage` errors that name the option and the nearest known one. */
 export function parseCommand(command: Command, argv: readonly string[]): Args {
   const specs = { ...commonOptions, ...command.options };
   const known = Object.keys(specs);
-  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  let parsed: { values: Record<string, string | boolean | (string | boolean)[] | undefined>; positionals: string[] };
   try {
     parsed = parseArgs({
       args: [...argv],
@@ -59,6 +74,7 @@ export function parseCommand(command: Command, argv: readonly string[]): Args {
           {
             type: spec.type === 'boolean' ? ('boolean' as const) : ('string' as const),
             ...(spec.short ? { short: spec.short } : {}),
+            ...(spec.multiple ? { multiple: true } : {}),
           },
         ]),
       ),
@@ -81,6 +97,10 @@ export function parseCommand(command: Command, argv: readonly string[]): Args {
   return {
     positionals,
     text: (name) => (typeof values[name] === 'string' ? values[name] : undefined),
+    list: (name) => {
+      const value = values[name];
+      return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
+    },
     flag: (name) => values[name] === true,
     number(name, low = -Infinity, high = Infinity) {
       const raw = values[name];

@@ -2,6 +2,14 @@
 // Not a logger: nothing here is kept.
 import { CairnError } from '../errors.ts';
 
+/** Where memories are kept. */
+export interface Place {
+  readonly dataDir: string;
+  /** `postgres://` URLs of `--store`, else of CAIRN_STORE; undefined: files in the data directory. */
+  readonly store?: readonly string[] | undefined;
+  readonly replicas?: 1 | 2 | undefined;
+}
+
 export interface Io {
   readonly json: boolean;
   readonly quiet: boolean;
@@ -11,6 +19,7 @@ export interface Io {
   readonly root: string;
   /** `--data`, else CAIRN_DATA, else `.cairn` below the working directory. */
   readonly dataDir: string;
+  readonly place: Place;
   readonly signal: AbortSignal;
   /** A line of progress for people, on stderr; silent under --quiet. */
   progress(line: string): void;
@@ -26,6 +35,8 @@ export interface IoOptions {
   readonly debug: boolean;
   readonly root: string;
   readonly dataDir: string;
+  readonly store?: readonly string[] | undefined;
+  readonly replicas?: 1 | 2 | undefined;
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly stdout: NodeJS.WriteStream;
@@ -52,6 +63,7 @@ export function createIo(options: IoOptions): Io {
     color: Boolean(stdout.isTTY) && !env['NO_COLOR'],
     root: options.root,
     dataDir: options.dataDir,
+    place: { dataDir: options.dataDir, store: options.store, replicas: options.replicas },
     signal: options.signal,
     progress(line) {
       if (options.quiet) return;

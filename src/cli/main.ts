@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CairnError } from '../errors.ts';
-import { commandHelp, nearest, parseCommand, type Command } from './command.ts';
+import { type Args, commandHelp, nearest, parseCommand, type Command } from './command.ts';
 import { createIo, errorText } from './io.ts';
 
 const loaders: Readonly<Record<string, () => Promise<Command>>> = {
@@ -18,6 +18,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import('./commands/keys.ts')).keys,
   lab: async () => (await import('./commands/lab.ts')).lab,
   bench: async () => (await import('./commands/bench.ts')).bench,
+  store: async () => (await import('./commands/store.ts')).store,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };
 
@@ -68,6 +69,7 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(`${commandHelp(command)}\n`);
       return 0;
     }
+    const { store, replicas } = placeOf(args);
     const io = createIo({
       json: args.flag('json'),
       quiet: args.flag('quiet'),
@@ -76,6 +78,8 @@ async function main(argv: readonly string[]): Promise<number> {
       dataDir: resolve(
         ('data' in command.options ? undefined : args.text('data')) ?? process.env['CAIRN_DATA'] ?? '.cairn',
       ),
+      store,
+      replicas,
       signal: controller.signal,
       now: Date.now,
       stdout: process.stdout,
@@ -95,6 +99,15 @@ async function main(argv: readonly string[]): Promise<number> {
     if (interrupts > 0) return 130;
     return CairnError.isInstance(error) && error.code === 'usage' ? 2 : 1;
   }
+}
+
+/** `--store` or CAIRN_STORE, and `--replicas`. */
+function placeOf(args: Args): { store: readonly string[] | undefined; replicas: 1 | 2 | undefined } {
+  const named = args.list('store');
+  const fromEnv = process.env['CAIRN_STORE'];
+  const store = named.length > 0 ? named : fromEnv ? [fromEnv] : undefined;
+  const replicas = args.number('replicas', 1, 2);
+  return { store, replicas: replicas === 1 || replicas === 2 ? replicas : undefined };
 }
 
 main(process.argv.slice(2)).then(

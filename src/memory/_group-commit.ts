@@ -1,5 +1,7 @@
 // Joins concurrent writes into one transaction: everything that arrives before the event loop comes round again, up to a
 // limit, shares one commit and so one fsync. Work that must not meet a commit takes its turn in the same line.
+import { CairnError } from '../errors.ts';
+
 const LIMIT = 256;
 
 interface Waiting<Item, Result> {
@@ -44,10 +46,22 @@ export class GroupCommit<Item, Result> {
         const results = await this.#commit(batch.map(({ item }) => item));
         batch.forEach(({ resolve }, i) => resolve(results[i]!));
       } catch (error) {
-        for (const { reject } of batch) reject(error);
+        // One server that is away must not refuse what the others keep.
+        if (batch.length > 1 && CairnError.isInstance(error) && error.code === 'server_down') await this.#singly(batch);
+        else for (const { reject } of batch) reject(error);
       }
       // Only now, so that what arrived meanwhile joined this drain instead of starting another.
       this.#waiting = this.#waiting.slice(batch.length);
+    }
+  }
+
+  async #singly(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    for (const { item, resolve, reject } of batch) {
+      try {
+        resolve((await this.#commit([item]))[0]!);
+      } catch (error) {
+        reject(error);
+      }
     }
   }
 }

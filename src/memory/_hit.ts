@@ -77,6 +77,8 @@ export interface Hit extends Relations {
   readonly path: readonly Step[];
   /** The cue's components as read back from the sketch; only for the first hits of a component cue. */
   readonly decoded: readonly DecodedComponent[];
+  /** Servers whose share is missing from the list; absent when all answered. */
+  readonly partial?: readonly string[];
 }
 
 /** A candidate with its scores. */

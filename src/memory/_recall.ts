@@ -101,7 +101,12 @@ export class Recall {
     const decoded: DecodedComponent[][] = [];
     for (const [i, { row }] of hits.entries())
       decoded.push(i < decode ? await this.#decode(question.objects, row) : []);
-    return hits.map((f, i) => toHit(f, search.score.reasons(has(f.row.ref)), decoded[i]!, relations[i]!));
+    const missing = this.#tools.store.missing?.() ?? [];
+    const partial = missing.length === 0 ? {} : { partial: missing };
+    return hits.map((f, i) => ({
+      ...toHit(f, search.score.reasons(has(f.row.ref)), decoded[i]!, relations[i]!),
+      ...partial,
+    }));
   }
 
   /** All candidates with what each way of looking says of them. */

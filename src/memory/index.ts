@@ -45,6 +45,8 @@ export {
   type Tombstone,
   type Written,
 } from './store.ts';
+export { type Copied, type CopyOptions, type CopyProgress, copyStore } from './copy.ts';
+export { openStore, type OpenStoreOptions, placeText } from './open-store.ts';
 export {
   PartitionedStore,
   type PartitionedStoreOptions,

@@ -30,7 +30,7 @@ import { ComponentKeys, type ComponentOptions } from './components.ts';
 import { type Edge, type EdgeKind, edgeKinds } from './links.ts';
 import type { LshOptions } from './lsh.ts';
 import { Signer } from './signature.ts';
-import { SqliteStore } from './sqlite-store.ts';
+import { openStore } from './open-store.ts';
 import { type Change, idFromText, idToText, isCorrupt, type Store, type StoreStats } from './store.ts';
 
 /** 32 hexadecimal digits, a hash of what the event is: the same event has the same id everywhere. */
@@ -39,8 +39,10 @@ export type EventId = string;
 export interface MemoryOptions {
   /** A file that is created if need be, or ':memory:'. */
   readonly path?: string;
-  /** Any other store, instead of a path. */
-  readonly store?: Store;
+  /** Any other store, or a `postgres://` URL, or one for each of several servers, instead of a path. */
+  readonly store?: Store | string | readonly string[];
+  /** On how many of several servers each event is kept. Default 1, or what the memory was made with. */
+  readonly replicas?: 1 | 2;
   /** How to sketch; an existing memory knows, and refuses another. Default: 1,024 numbers of 8 bits. */
   readonly spec?: Partial<SketchSpec>;
   /** Names the random maps of a new memory. An existing one knows its own. */
@@ -118,16 +120,14 @@ export class Memory {
    * `memory_seed` for a new memory without a seed, `memory_spec` when the file was made with another specification
    */
   static async open(options: MemoryOptions): Promise<Memory> {
-    const limits = {
-      ...(options.lsh === undefined ? {} : { lsh: options.lsh }),
-      ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
-    };
-    if (options.store === undefined && (options.path === undefined || options.path === '')) {
+    const { store: asked, path } = options;
+    if (asked === undefined && (path === undefined || path === '')) {
       throw new CairnError('memory_path', 'Expected a path or a store, got neither.', {
         hint: "Pass a file name or ':memory:'.",
       });
     }
-    const store = options.store ?? (await SqliteStore.open({ path: options.path!, ...limits }));
+    const given = typeof asked === 'object' && 'write' in asked ? asked : undefined;
+    const store = given ?? (await openStore((asked as string | readonly string[] | undefined) ?? path!, options));
     try {
       const spec = await settleSpec(store, options);
       const centres = new Centres(spec.dim);
@@ -139,7 +139,7 @@ export class Memory {
       await memory.#intake.replayMeans();
       return memory;
     } catch (error) {
-      if (options.store === undefined) await store.close();
+      if (given === undefined) await store.close();
       throw error;
     }
   }
@@ -290,6 +290,11 @@ export class Memory {
     }));
     const found = await this.store.texts(slices);
     return found.map((text, i) => (provenances[i]!.range === undefined ? undefined : text));
+  }
+
+  /** Servers that do not answer now: their share of every answer is missing. */
+  missing(): readonly string[] {
+    return this.store.missing?.() ?? [];
   }
 
   /** Events that resemble a cue, best first, each with the reasons. */

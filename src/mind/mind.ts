@@ -19,6 +19,7 @@ import { Rng } from '../tensor/index.ts';
 import { calibrateModules, type CalibrateOptions, type Calibration, type Judge } from './calibrate.ts';
 import { Engine, type Checker } from './engine.ts';
 import { decodeReceipt, encodeReceipt, type Receipt, type ReceiptCall } from './receipt.ts';
+import { openOnServers } from './_servers.ts';
 import { readRouters, writeRouters } from './_state.ts';
 import { toObject } from './_trace.ts';
 import type { Limits, Module, Outcome, Reply, TraceNode } from './module.ts';
@@ -26,6 +27,10 @@ import type { Limits, Module, Outcome, Reply, TraceNode } from './module.ts';
 export interface MindOptions {
   /** Directory for `cairn.db`, made if need be; or ':memory:'. */
   readonly dataDir: string;
+  /** Keep the memory on a PostgreSQL server instead, or on several: `postgres://` URLs. */
+  readonly store?: string | readonly string[] | undefined;
+  /** On how many of several servers each event is kept. Default 1, or what the memory was made with. */
+  readonly replicas?: 1 | 2 | undefined;
   /** Names all randomness: of calls, of new sketches, of fits. Default 'cairn'. */
   readonly seed?: string | number;
   /** Milliseconds since 1970, for the time of events. Default `Date.now`. */
@@ -84,11 +89,11 @@ export class Mind {
         });
       }
     }
-    const fresh = volatile || !existsSync(file);
-    const memory = await Memory.open({
-      path: file,
-      ...(fresh ? { seed: `${options.seed ?? 'cairn'}`, spec: options.sketch ?? {} } : {}),
-    });
+    const birth = { seed: `${options.seed ?? 'cairn'}`, spec: options.sketch ?? {} };
+    const memory =
+      options.store === undefined
+        ? await Memory.open({ path: file, ...(volatile || !existsSync(file) ? birth : {}) })
+        : await openOnServers(options.store, options.replicas, undefined, birth);
     try {
       return new Mind(options, memory, await readRouters(memory.store));
     } catch (error) {

@@ -5,10 +5,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CairnError } from '../errors.ts';
 import { type TextEmbedder, TextMemory } from '../memory/index.ts';
+import { openBirth } from './_servers.ts';
 
 export interface NotesOptions {
   /** The file is `notes.db` in it. */
   readonly dataDir: string;
+  /** Keep the texts on a PostgreSQL server instead, or on several: `postgres://` URLs. */
+  readonly store?: string | readonly string[] | undefined;
+  readonly replicas?: 1 | 2 | undefined;
   /** Names the random maps of a new memory; keep it secret where others choose the texts. Default: `cairn`. */
   readonly seed?: string | undefined;
   readonly embedder?: TextEmbedder | undefined;
@@ -18,9 +22,9 @@ export function notesFile(dataDir: string): string {
   return join(dataDir, 'notes.db');
 }
 
-/** True when something was remembered in this directory. */
-export function hasNotes(dataDir: string): boolean {
-  return existsSync(notesFile(dataDir));
+/** True when something was remembered in this directory, or may have been on servers. */
+export function hasNotes({ dataDir, store }: Pick<NotesOptions, 'dataDir' | 'store'>): boolean {
+  return store !== undefined || existsSync(notesFile(dataDir));
 }
 
 /**
@@ -28,7 +32,17 @@ export function hasNotes(dataDir: string): boolean {
  * @throws CairnError `data_dir` and what `Memory.open` throws
  */
 export async function openNotes(options: NotesOptions): Promise<TextMemory> {
-  const { dataDir, seed = 'cairn', embedder } = options;
+  const { dataDir, seed = 'cairn', embedder, store, replicas } = options;
+  const extra = embedder === undefined ? {} : { embedder };
+  if (store !== undefined) {
+    const opened = await openBirth(store, replicas, 'notes', { seed });
+    try {
+      return await TextMemory.open({ ...opened, ...extra });
+    } catch (error) {
+      await opened.store.close();
+      throw error;
+    }
+  }
   const path = notesFile(dataDir);
   try {
     await mkdir(dataDir, { recursive: true });
@@ -41,6 +55,6 @@ export async function openNotes(options: NotesOptions): Promise<TextMemory> {
   return TextMemory.open({
     path,
     ...(existsSync(path) ? {} : { seed }),
-    ...(embedder === undefined ? {} : { embedder }),
+    ...extra,
   });
 }

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { openBoards } from '../../mind/index.ts';
 import { boardText } from '../board-text.ts';
-import type { Command } from '../command.ts';
+import { type Command, memoryOptions } from '../command.ts';
 
 const MAX_IMAGE_BYTES = 64 * 2 ** 20;
 
@@ -13,6 +13,7 @@ export const ask: Command = {
   about: 'Ask the mind: read and solve the Sudoku in a picture, with a proof or not at all.',
   usage: 'ask solve-board --image FILE.png',
   options: {
+    ...memoryOptions,
     image: {
       type: 'string',
       value: 'FILE',
@@ -34,7 +35,7 @@ export const ask: Command = {
     const file = args.text('image');
     if (file === undefined) throw new CairnError('usage', 'Expected --image FILE, got none.');
     const png = await readImage(resolve(file));
-    const boards = await openBoards({ dataDir: io.dataDir, onProgress: (text) => io.progress(text) });
+    const boards = await openBoards({ ...io.place, onProgress: (text) => io.progress(text) });
     try {
       const board = await boards.askImage(png, { name: basename(file), signal: io.signal });
       return { value: board, text: boardText(board) };

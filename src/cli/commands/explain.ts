@@ -1,7 +1,7 @@
 // `cairn explain`: what is known of one remembered event: a turn of a text with those around it, or a board.
 import { CairnError } from '../../errors.ts';
 import { openBoards } from '../../mind/index.ts';
-import type { Command } from '../command.ts';
+import { type Command, memoryOptions } from '../command.ts';
 import { withNote } from '../note-of.ts';
 import { textExplanation } from '../notes-text.ts';
 
@@ -9,7 +9,7 @@ export const explain: Command = {
   name: 'explain',
   about: 'Show where a remembered event comes from and what is kept of it.',
   usage: 'explain EVENT',
-  options: {},
+  options: memoryOptions,
   examples: ['cairn explain 1f0c...e2', 'cairn explain 1f0c...e2 --json'],
   async run(args, io) {
     const [id] = args.positionals;
@@ -18,9 +18,9 @@ export const explain: Command = {
         hint: 'Take an id from `cairn recall`.',
       });
     }
-    const note = await withNote(io.dataDir, (notes) => notes.explain(id));
+    const note = await withNote(io.place, (notes) => notes.explain(id));
     if (note !== undefined) return { value: { text: note }, text: textExplanation(note) };
-    const boards = await openBoards({ dataDir: io.dataDir, onProgress: (text) => io.progress(text) });
+    const boards = await openBoards({ ...io.place, onProgress: (text) => io.progress(text) });
     try {
       const event = await boards.event(id);
       return {

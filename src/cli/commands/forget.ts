@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { openBoards, openNotes } from '../../mind/index.ts';
-import type { Command } from '../command.ts';
+import { type Command, memoryOptions } from '../command.ts';
 import { withNote } from '../note-of.ts';
 import { textErasure } from '../notes-text.ts';
 
@@ -11,6 +11,7 @@ export const forget: Command = {
   about: 'Forget an event, or all of a source: lists, statistics and bytes. Prints a certificate.',
   usage: 'forget EVENT | --source FILE',
   options: {
+    ...memoryOptions,
     source: { type: 'string', value: 'FILE', about: 'everything remembered of this file, in all versions' },
   },
   examples: ['cairn forget 1f0c...e2', 'cairn forget --source notes/2024.md --json'],
@@ -23,7 +24,7 @@ export const forget: Command = {
       });
     }
     if (source !== undefined) {
-      const notes = await openNotes({ dataDir: io.dataDir });
+      const notes = await openNotes(io.place);
       try {
         const known = await notes.sources();
         const uri = known.some((state) => state.uri === source) ? source : resolve(source);
@@ -36,9 +37,9 @@ export const forget: Command = {
         await notes.close();
       }
     }
-    const note = await withNote(io.dataDir, (notes) => notes.forget(id!, Date.now()));
+    const note = await withNote(io.place, (notes) => notes.forget(id!, Date.now()));
     if (note !== undefined) return { value: { text: note }, text: textErasure(note) };
-    const boards = await openBoards({ dataDir: io.dataDir, onProgress: (text) => io.progress(text) });
+    const boards = await openBoards({ ...io.place, onProgress: (text) => io.progress(text) });
     try {
       const erased = await boards.forget(id!, 'subtract');
       return { value: erased, text: `Board ${id!} forgotten.` };

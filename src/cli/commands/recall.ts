@@ -4,7 +4,7 @@ import { parseDate } from '../../memory/index.ts';
 import { hasNotes, openBoards, openNotes } from '../../mind/index.ts';
 import { parseGrid } from '../../reason/index.ts';
 import { hitsText } from '../board-text.ts';
-import type { Args, Command, CommandResult } from '../command.ts';
+import { type Args, type Command, type CommandResult, memoryOptions } from '../command.ts';
 import type { Io } from '../io.ts';
 import { textHits } from '../notes-text.ts';
 
@@ -13,6 +13,7 @@ export const recall: Command = {
   about: 'Find remembered texts by a question, or boards like an event, sharing a cell, or holding given digits.',
   usage: 'recall ["QUESTION" | EVENT [--cell N] | --digits 81]   (without arguments: the newest boards)',
   options: {
+    ...memoryOptions,
     cell: { type: 'number', about: 'cell 0-80 of the event, row by row: others with the same digit there' },
     digits: { type: 'string', value: '81', about: '81 characters, digits and dots: boards that share most of them' },
     limit: { type: 'number', about: 'how many (default 8)' },
@@ -32,7 +33,7 @@ export const recall: Command = {
     if (cell !== undefined && id === undefined)
       throw new CairnError('usage', 'Expected an event beside --cell, got none.');
     const cue = digits === undefined ? undefined : parseCue(digits);
-    const boards = await openBoards({ dataDir: io.dataDir, onProgress: (text) => io.progress(text) });
+    const boards = await openBoards({ ...io.place, onProgress: (text) => io.progress(text) });
     try {
       if (cue) {
         const hits = await boards.recall({ digits: cue }, k);
@@ -70,10 +71,10 @@ async function recallText(args: Args, io: Io): Promise<CommandResult> {
   const between =
     from === undefined && to === undefined ? undefined : ([from ?? -Infinity, (to ?? Infinity) + DAY_MS - 1] as const);
   const source = args.text('source');
-  if (!hasNotes(io.dataDir)) {
+  if (!hasNotes(io.place)) {
     return { value: { hits: [] }, text: `No text is remembered in ${io.dataDir} yet. Run \`cairn remember FILE\`.` };
   }
-  const notes = await openNotes({ dataDir: io.dataDir });
+  const notes = await openNotes(io.place);
   try {
     const hits = await notes.recall(question, k, {
       ...(between === undefined ? {} : { between }),

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { type RememberedText, textFormats, type TextFormat, type TextMemory } from '../../memory/index.ts';
 import { openNotes } from '../../mind/index.ts';
-import type { Command } from '../command.ts';
+import { type Command, memoryOptions } from '../command.ts';
 import type { Io } from '../io.ts';
 import { findTextFiles, readTextFile } from '../text-files.ts';
 
@@ -19,6 +19,7 @@ export const remember: Command = {
     'Keep files of text (Markdown, plain text, JSONL chats, PDF); a directory is searched. Nothing leaves this machine.',
   usage: 'remember FILE|DIR... [--format plain|markdown|chat]',
   options: {
+    ...memoryOptions,
     format: { type: 'string', value: 'NAME', about: 'how to read the files, whatever their names say' },
   },
   examples: ['cairn remember notes/', 'cairn remember chat.jsonl paper.pdf --json'],
@@ -35,7 +36,7 @@ export const remember: Command = {
         hint: 'Name a file itself to have it read as plain text.',
       });
     }
-    const notes = await openNotes({ dataDir: io.dataDir });
+    const notes = await openNotes(io.place);
     const done: RememberedText[] = [];
     const failed: FailedFile[] = [];
     try {

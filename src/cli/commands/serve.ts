@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { openBoards, openNotes } from '../../mind/index.ts';
 import { createServer, Gateway, type Speed } from '../../serve/index.ts';
-import type { Command } from '../command.ts';
+import { type Command, memoryOptions } from '../command.ts';
 import { mayOpenBrowser, openBrowser } from '../open-browser.ts';
 
 export const serve: Command = {
@@ -12,6 +12,7 @@ export const serve: Command = {
   about: 'Start the server and the studio on this machine (the default command).',
   usage: 'serve [--port N] [--no-open] [--run]',
   options: {
+    ...memoryOptions,
     port: { type: 'number', about: 'port (default: the first free one from 4600; 0: any)' },
     host: { type: 'string', value: 'ADDRESS', about: 'address (default 127.0.0.1; any other needs --token)' },
     token: { type: 'string', value: 'TEXT', about: 'secret that every request must carry (or CAIRN_TOKEN)' },
@@ -48,11 +49,11 @@ export const serve: Command = {
       gateway: async () => gateway,
       boards: () =>
         openBoards({
-          dataDir: io.dataDir,
+          ...io.place,
           ...(seed === undefined ? {} : { seed }),
           onProgress: (text) => io.progress(text),
         }),
-      notes: () => openNotes({ dataDir: io.dataDir, ...(seed === undefined ? {} : { seed }) }),
+      notes: () => openNotes({ ...io.place, ...(seed === undefined ? {} : { seed }) }),
       ...(port === undefined ? {} : { port }),
       ...(args.text('host') === undefined ? {} : { host: args.text('host')! }),
       ...(token === undefined ? {} : { token }),
