@@ -15,8 +15,8 @@ export async function run(options: LabOptions): Promise<LabReport> {
   const full = scale === 'full';
   const parts: [string, () => Part][] = [
     ['every string of bits', () => identity([4, 8, 12])],
-    ['the constant c(T)', () => constants(rng.fork('constants'), full ? 400 : 100, plot)],
-    ['play on blocks', () => plays(rng.fork('plays'), full ? 20 : 6)],
+    ['the constant c(T)', () => constants(rng.fork('constants'), full ? 400 : 200, plot)],
+    ['play on blocks', () => plays(rng.fork('plays'), full ? 20 : 10)],
     ['the dyadic form', () => streaming(rng.fork('streaming'), full ? 40 : 12)],
     ['hindsight', () => hindsight(rng.fork('hindsight'), full ? 200 : 40)],
   ];
