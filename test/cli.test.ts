@@ -12,7 +12,7 @@ describe('cairn', { timeout: 240_000 }, () => {
   it('lists its commands', async () => {
     const { code, stdout } = await runCli(['--help']);
     expect(code).toBe(0);
-    for (const name of ['serve', 'ask', 'recall', 'train', 'generate', 'export', 'lab', 'bench', 'doctor']) {
+    for (const name of ['serve', 'ask', 'recall', 'train', 'generate', 'export', 'lab', 'bench', 'store', 'doctor']) {
       expect(stdout).toContain(`cairn ${name}`);
     }
   });

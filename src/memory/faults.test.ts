@@ -130,6 +130,49 @@ describe('a full disk', () => {
   });
 });
 
+describe('a disk that is really full', () => {
+  it('the same on a small file system of its own', async (context) => {
+    const disk = join(root, 'disk');
+    mkdirSync(disk);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk], { encoding: 'utf8' });
+    if (mounted.status !== 0) {
+      process.stderr.write(
+        `SKIPPED: no small file system can be mounted here: ${mounted.stderr || String(mounted.error)}\n`,
+      );
+      context.skip();
+    }
+    try {
+      const path = join(disk, 'cairn.db');
+      const ballast = join(disk, 'ballast');
+      writeFileSync(ballast, new Uint8Array(1536 * 1024));
+      const memory = await Memory.open({ path, seed: 's', spec });
+      const acknowledged: string[] = [];
+      let code = 'none';
+      for (let from = 0; code === 'none' && from < 4000; from += 50) {
+        code = await codeOf(put(memory, 50, from).then((ids) => acknowledged.push(...ids)));
+      }
+      expect(code).toBe('store_full');
+      expect(acknowledged.length).toBeGreaterThan(100);
+      for (const id of acknowledged) expect((await memory.get(id))?.id).toBe(id);
+      // Even the end of the process finds no room to tidy up; opening says so, or it works.
+      await memory.close();
+      let open: Memory | undefined;
+      expect(['none', 'store_full']).toContain(await codeOf(Memory.open({ path }).then((m) => (open = m))));
+      await open?.close();
+      rmSync(ballast);
+      const roomy = await Memory.open({ path });
+      acknowledged.push(...(await put(roomy, 20, 9000)));
+      await roomy.close();
+      const again = await Memory.open({ path });
+      expect(await again.verify()).toEqual([]);
+      for (const id of acknowledged) expect((await again.get(id))?.id).toBe(id);
+      await again.close();
+    } finally {
+      spawnSync('umount', ['-l', disk]);
+    }
+  });
+});
+
 describe('damaged files', () => {
   it('a truncated file is refused at open', async () => {
     const path = fresh();
