@@ -1,6 +1,6 @@
 // The deferral curve and its figures (Area, Area50, QNC, peak) with fixed conventions: relative cost in [0,1], Pareto-clean,
 // linear in between, flat to the right and to the left. Conventions move Area by 0.01, so they are tested on hand-made curves.
-import { ranking, lambdaGrid } from './rule.ts';
+import { lambdaGrid } from './rule.ts';
 import type { EvaluationTable } from './table.ts';
 
 /** Points of rising relative cost and rising quality. */
@@ -41,20 +41,33 @@ export function deferralCurve(
   const models = table.models.length;
   const scale = dearest(table);
   const expectedCost = options.cost ?? table.cost;
-  const row = (data: Float64Array, j: number): Float64Array => data.subarray(j * models, (j + 1) * models);
   const lambdas = options.mode === 'exact' ? breakpoints(gamma, expectedCost, models, scale) : lambdaGrid();
   return cleanCurve(
     lambdas.map((lambda) => {
       let cost = 0;
       let error = 0;
       for (let j = 0; j < table.count; j++) {
-        const m = ranking(row(gamma, j), row(expectedCost, j), lambda, scale)[0]!;
+        const m = firstOf(gamma, expectedCost, j * models, models, lambda / scale);
         cost += table.cost[j * models + m]!;
         error += table.error[j * models + m]!;
       }
       return { cost: cost / table.count / scale, quality: 1 - error / table.count };
     }),
   );
+}
+
+/** The first of `ranking` for one row of a matrix, without sorting. */
+function firstOf(gamma: Float64Array, cost: Float64Array, at: number, models: number, price: number): number {
+  let best = 0;
+  let bestScore = Infinity;
+  for (let m = 0; m < models; m++) {
+    const score = gamma[at + m]! + price * cost[at + m]!;
+    if (score < bestScore || (score === bestScore && cost[at + m]! < cost[at + best]!)) {
+      best = m;
+      bestScore = score;
+    }
+  }
+  return best;
 }
 
 /** Cost of the dearest model: the largest column mean. */

@@ -4,6 +4,32 @@ export * from './tables/index.ts';
 export * from './features/index.ts';
 export * from './pool/index.ts';
 export * from './feedback/index.ts';
+export * from './trials/index.ts';
+export * from './profile/index.ts';
+export {
+  armsOfModel,
+  CAP_MARGIN,
+  outputCap,
+  retryAfterCap,
+  shareBudgets,
+  TokenRatio,
+  type BudgetObservations,
+  type CallEnd,
+  type ModelArm,
+  type SharedBudgets,
+  type SharingOptions,
+} from './arms.ts';
+export { compareShares, DriftWatch, type DriftOptions, type DriftState } from './drift.ts';
+export {
+  lostCache,
+  sessionKey,
+  stick,
+  type SessionHints,
+  type StickyCandidate,
+  type StickyChoice,
+  type StickyOptions,
+  type StickySession,
+} from './sticky.ts';
 export { generatePool, type GeneratedPool, type GeneratedPoolOptions } from './generated-pool.ts';
 export { humanAsk, stripHarness, defaultHarness, type ChatMessage, type HarnessRules } from './ask.ts';
 export { fitKMeans, KMeans, type FeatureMap, type KMeansOptions } from './kmeans.ts';

@@ -10,6 +10,8 @@ export interface PsiOptions {
   readonly estimator?: Estimator;
   /** Strength of the pull towards the model's mean, in labelled inputs. Default 10; `paper` uses none. */
   readonly n0?: number;
+  /** [n] how much each labelled input counts, where they were not drawn evenly. Default 1 each. */
+  readonly weight?: Float64Array;
 }
 
 /** Estimates of K x M values with the weights behind them. */
@@ -53,14 +55,14 @@ export function estimatePsi(phi: Float64Array, target: Float64Array, k: number, 
   const squares = new Float64Array(k);
   for (let j = 0; j < n; j++) {
     for (let c = 0; c < k; c++) {
-      const w = weights[j * k + c]!;
+      const w = weights[j * k + c]! * (options.weight?.[j] ?? 1);
       if (w === 0) continue;
       mass[c] = mass[c]! + w;
       squares[c] = squares[c]! + w * w;
       for (let m = 0; m < models; m++) sum[c * models + m] = sum[c * models + m]! + w * target[j * models + m]!;
     }
   }
-  const mean = columnMeans(target, models);
+  const mean = options.weight ? weightedMeans(target, options.weight, models) : columnMeans(target, models);
   const value = new Float64Array(k * models);
   const effective = new Float64Array(k);
   for (let c = 0; c < k; c++) {
@@ -68,6 +70,16 @@ export function estimatePsi(phi: Float64Array, target: Float64Array, k: number, 
     for (let m = 0; m < models; m++) value[c * models + m] = shrink(sum[c * models + m]!, mass[c]!, mean[m]!, n0);
   }
   return { k, models, value, mass, effective, mean, n0, count: n };
+}
+
+function weightedMeans(target: Float64Array, weight: Float64Array, models: number): Float64Array {
+  const means = new Float64Array(models);
+  let total = 0;
+  for (let j = 0; j < weight.length; j++) {
+    total += weight[j]!;
+    for (let m = 0; m < models; m++) means[m] = means[m]! + weight[j]! * target[j * models + m]!;
+  }
+  return means.map((v) => v / total);
 }
 
 /**

@@ -1,5 +1,6 @@
 // Public names of the tensor layer.
 export { betaInterval, betaOfMoments, betaQuantile, incompleteBeta, logGamma } from './beta.ts';
+export { incompleteGamma } from './gamma.ts';
 export { crc32 } from './crc32.ts';
 export { Rng } from './rng.ts';
 export * from './dtype.ts';

@@ -19,6 +19,8 @@ export interface ArmRecord {
   readonly thoughtTokens?: Float64Array;
   /** Cost of a call in US dollars where no tokens were counted. */
   readonly fixedCost?: number;
+  /** [N] how much each labelled prompt counts, where they were not drawn evenly from the traffic. Default 1 each. */
+  readonly weight?: Float64Array;
   /** Scores against references, or agreement with another model (an opinion, not a measurement). */
   readonly profiled: 'scored' | 'agreement';
 }
@@ -74,9 +76,10 @@ export function labelledUnder(map: FeatureMap, features: Float32Array, inTokens:
 export function estimateArm(arm: ArmRecord, labelled: Labelled, options: EstimateOptions): ArmEstimate {
   const rows = known(arm.error);
   const error = pick(arm.error, rows);
+  const weighted = arm.weight ? { ...options, weight: pick(arm.weight, rows) } : options;
   const parts = labelled.phis.map(({ k, phi }) => {
     const own = pickRows(phi, k, rows);
-    const psi = rows.length === 0 ? undefined : estimatePsi(own, error, k, options);
+    const psi = rows.length === 0 ? undefined : estimatePsi(own, error, k, weighted);
     return { k, psi };
   });
   const k = parts.reduce((sum, p) => sum + p.k, 0);

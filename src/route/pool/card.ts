@@ -90,6 +90,7 @@ export function toFiles(router: PromptRouter): { card: RouterCard; json: string;
   }
   for (const [a, arm] of parts.arms.entries()) {
     if (arm.outTokens) tensors[`arm.${a}.outTokens`] = { data: arm.outTokens, shape: [n], dtype: 'f64' };
+    if (arm.weight) tensors[`arm.${a}.weight`] = { data: arm.weight, shape: [n], dtype: 'f64' };
     if (arm.thoughtTokens) tensors[`arm.${a}.thoughtTokens`] = { data: arm.thoughtTokens, shape: [n], dtype: 'f64' };
   }
   const binary = writeSafetensors(tensors);
@@ -181,6 +182,7 @@ export function fromFiles(json: string, binary: Uint8Array): PromptRouter {
   const arms = card.models.map((m, a): ArmRecord => {
     const out = tensors.has(`arm.${a}.outTokens`) ? take(`arm.${a}.outTokens`, Float64Array) : undefined;
     const thought = tensors.has(`arm.${a}.thoughtTokens`) ? take(`arm.${a}.thoughtTokens`, Float64Array) : undefined;
+    const weight = tensors.has(`arm.${a}.weight`) ? take(`arm.${a}.weight`, Float64Array) : undefined;
     return {
       id: m.id,
       info: JSON.parse(JSON.stringify(m.info)) as ModelInfo,
@@ -189,6 +191,7 @@ export function fromFiles(json: string, binary: Uint8Array): PromptRouter {
       ...(m.fixedCost === undefined ? {} : { fixedCost: m.fixedCost }),
       ...(out ? { outTokens: out } : {}),
       ...(thought ? { thoughtTokens: thought } : {}),
+      ...(weight ? { weight } : {}),
     };
   });
   return new PromptRouter({

@@ -11,6 +11,7 @@ import { roughTokens, toEvaluation, type PromptTable } from '../tables/prompt-ta
 import type { ArmRecord } from './arm.ts';
 import type { OperatingChoice } from './operating.ts';
 import { PromptRouter } from './prompt-router.ts';
+import { K_CANDIDATES, N0_CANDIDATES, select, type Selection, type SelectionData } from './select.ts';
 
 /** `learned`: trained on labels of models; `soft`: softened K-means, needs no labels; `kmeans`: one kind per prompt. */
 export type MapKind = 'learned' | 'soft' | 'kmeans';
@@ -56,18 +57,57 @@ export function fitMap(
   return maps.length === 1 ? maps[0]! : new BaggedMap(maps);
 }
 
+/** A map with how it was chosen. */
+export interface SelectedMap {
+  readonly map: FeatureMap;
+  readonly selection: Selection;
+}
+
+/**
+ * Fits one map per candidate K, chooses K and n0 on the labelled prompts, and fits the bag for the chosen K.
+ * @param features [n, dim] of the prompts the maps may see
+ * @param error [n, H] errors of the training models on them
+ * @param data labelled prompts, with the models that K and n0 are chosen by
+ */
+export function selectedMap(
+  features: Float32Array,
+  dim: number,
+  error: Float64Array | undefined,
+  data: SelectionData,
+  options: Omit<MapOptions, 'k'> & { readonly k?: number; readonly n0?: number; readonly estimator?: Estimator },
+): SelectedMap {
+  const limit = Math.max(1, Math.floor(data.inTokens.length / 5));
+  const fits = K_CANDIDATES.filter((k) => k <= limit);
+  const ks = options.k !== undefined ? [options.k] : fits.length > 0 ? fits : [limit];
+  const bag = (k: number, bags?: number): FeatureMap =>
+    fitMap(features, dim, error, { ...options, k, rng: options.rng, ...(bags === undefined ? {} : { bags }) });
+  const n0s = options.n0 !== undefined ? [options.n0] : N0_CANDIDATES;
+  if (ks.length === 1) {
+    const map = bag(ks[0]!);
+    return { map, selection: select([{ k: ks[0]!, map }], data, options.estimator, n0s) };
+  }
+  const single = ks.map((k) => ({ k, map: bag(k, 1) }));
+  const { k } = select(single, data, options.estimator, n0s);
+  const map = bag(k);
+  const last = select([{ k, map }], data, options.estimator, n0s);
+  return { map, selection: last };
+}
+
 export interface RouterFitOptions {
   readonly seed: number | string;
   /** More prompts without labels: features and clusters see them too. */
   readonly unlabelled?: readonly string[];
   /** Share of the table that is kept as labelled set; the maps never see it. Default 0.4. */
   readonly validationShare?: number;
-  /** Models whose labels train the map. Default: all of the table. */
+  /** Models whose labels train the map and choose K and n0. Default: all of the table. */
   readonly trainingModels?: readonly string[];
+  /** Default: `learned` when there are labels to learn from, else `soft`. */
   readonly map?: MapKind;
+  /** Kinds per map. Default: chosen. */
   readonly k?: number;
   readonly bags?: number;
   readonly estimator?: Estimator;
+  /** Strength of shrinkage. Default: chosen. */
   readonly n0?: number;
   readonly features?: Omit<LsaOptions, 'rng'>;
   readonly operating?: OperatingChoice;
@@ -91,56 +131,60 @@ export function fitRouter(table: PromptTable, options: RouterFitOptions): Prompt
   const split = n >= SPLIT_FROM;
   const order = rng.fork('split').permutation(n);
   const labelled = split ? Math.max(1, Math.round(n * (options.validationShare ?? 0.4))) : n;
-  const validation = order.slice(0, labelled).sort();
-  const training = split ? order.slice(labelled).sort() : validation;
+  const rows = Array.from(order.slice(0, labelled).sort());
+  const training = split ? Array.from(order.slice(labelled).sort()) : rows;
   const trainingModels = columnsOf(table, options.trainingModels);
-  const texts = Array.from(training, (j) => table.prompts[j]!.text);
-  const all = [...texts, ...(options.unlabelled ?? [])];
+  const seen = training.map((j) => table.prompts[j]!.text);
+  const texts = [...seen, ...(options.unlabelled ?? [])];
 
-  say(`features from ${all.length} prompts`);
-  const encoder = fitLsa(all, { ...options.features, rng: rng.fork('features') });
-  const features = embedAll(encoder, texts);
+  say(`Features from ${texts.length} prompts.`);
+  const encoder = fitLsa(texts, { ...options.features, rng: rng.fork('features') });
   const kind = options.map ?? (split && trainingModels.length > 0 ? 'learned' : 'soft');
+  // Labels train the learned map, so it sees labelled prompts only; the others see all texts.
+  const features = embedAll(encoder, kind === 'learned' ? seen : texts);
   const M = table.models.length;
-  const error = Float64Array.from(
-    { length: training.length * trainingModels.length },
-    (_, i) =>
-      evaluation.error[
-        training[Math.floor(i / trainingModels.length)]! * M + trainingModels[i % trainingModels.length]!
-      ]!,
+  const error = new Float64Array(training.length * trainingModels.length);
+  training.forEach((j, i) =>
+    trainingModels.forEach((m, h) => (error[i * trainingModels.length + h] = evaluation.error[j * M + m]!)),
   );
-  const k = options.k ?? defaultK(labelled);
-  say(`${options.bags ?? 3} ${kind} maps of ${k} kinds`);
-  const map = fitMap(features, encoder.dim, error, {
-    kind,
-    k,
-    rng: rng.fork('map'),
-    ...(options.bags === undefined ? {} : { bags: options.bags }),
-  });
-
-  say(`${table.models.length} models on ${labelled} labelled prompts`);
-  const rows = Array.from(validation);
+  const arms = armsOf(table, rows, evaluation.cost);
+  const validation = validationOf(table, rows, encoder);
+  say(`A ${kind} map of ${training.length} prompts and ${trainingModels.length} models.`);
+  const { map, selection } = selectedMap(
+    features,
+    encoder.dim,
+    error,
+    { ...validation, judges: trainingModels.map((m) => arms[m]!) },
+    {
+      kind,
+      rng: rng.fork('map'),
+      estimator: options.estimator ?? 'soft',
+      ...(options.bags === undefined ? {} : { bags: options.bags }),
+      ...(options.k === undefined ? {} : { k: options.k }),
+      ...(options.n0 === undefined ? {} : { n0: options.n0 }),
+    },
+  );
+  say(`${selection.k} kinds, shrinkage ${selection.n0}; ${M} models on ${labelled} labelled prompts.`);
   return new PromptRouter({
     encoder,
     map,
-    validation: validationOf(table, rows, encoder),
-    arms: armsOf(table, rows, evaluation.cost),
-    options: { estimator: options.estimator ?? 'soft', n0: options.n0 ?? 5 },
+    validation,
+    arms,
+    options: { estimator: options.estimator ?? 'soft', n0: selection.n0 },
     operating: options.operating ?? { kind: 'knee' },
     revision: 0,
     provenance: {
       seed: options.seed,
       costSource,
       prompts: n,
+      trainingModels: trainingModels.length,
       mapKind: kind,
+      selectedBy: 'leave-one-out contrast loss of the training models on the labelled prompts',
+      contrastLoss: Number(selection.loss.toPrecision(6)),
+      contrastLossOfMeans: Number(selection.meansLoss.toPrecision(6)),
       ...Object.fromEntries(Object.entries(table.sha256).map(([file, hash]) => [`sha256 ${file}`, hash])),
     },
   });
-}
-
-/** Kinds per map for N labelled prompts, when nothing else decides. */
-export function defaultK(labelled: number): number {
-  return Math.max(1, Math.min(30, Math.floor(labelled / 10)));
 }
 
 /** The labelled prompts `rows` as a router keeps them: no text. */

@@ -21,12 +21,20 @@ export {
 } from './prompt-router.ts';
 export {
   armsOf,
-  defaultK,
   fitMap,
   fitRouter,
+  selectedMap,
   validationOf,
   type MapKind,
   type MapOptions,
   type RouterFitOptions,
 } from './fit.ts';
 export { fromFiles, loadRouter, saveRouter, toFiles, type RouterCard } from './card.ts';
+export { contrastLoss, K_CANDIDATES, N0_CANDIDATES, select, type Selection, type SelectionData } from './select.ts';
+export {
+  Confidence,
+  finiteSampleBound,
+  type Difference,
+  type FiniteSampleBound,
+  type UncertaintyPolicy,
+} from './confidence.ts';

@@ -11,13 +11,14 @@ import type { ArmRecord, EstimateOptions, Labelled } from './arm.ts';
 export function leaveOneOut(arm: ArmRecord, labelled: Labelled, options: EstimateOptions): Float64Array {
   const n = labelled.count;
   const out = new Float64Array(n);
+  const weightOf = (j: number): number => arm.weight?.[j] ?? 1;
   let total = 0;
   let count = 0;
   for (let j = 0; j < n; j++) {
     const e = arm.error[j]!;
     if (Number.isNaN(e)) continue;
-    total += e;
-    count++;
+    total += weightOf(j) * e;
+    count += weightOf(j);
   }
   const n0 = options.estimator === 'paper' ? 0 : options.n0;
   for (const { k, phi: soft } of labelled.phis) {
@@ -28,7 +29,7 @@ export function leaveOneOut(arm: ArmRecord, labelled: Labelled, options: Estimat
       const e = arm.error[j]!;
       if (Number.isNaN(e)) continue;
       for (let c = 0; c < k; c++) {
-        const w = phi[j * k + c]!;
+        const w = weightOf(j) * phi[j * k + c]!;
         sum[c] = sum[c]! + w * e;
         mass[c] = mass[c]! + w;
       }
@@ -36,15 +37,16 @@ export function leaveOneOut(arm: ArmRecord, labelled: Labelled, options: Estimat
     for (let j = 0; j < n; j++) {
       const e = arm.error[j]!;
       const asked = !Number.isNaN(e);
-      const others = asked ? count - 1 : count;
-      const mean = others > 0 ? (total - (asked ? e : 0)) / others : 0.5;
+      const own = asked ? weightOf(j) : 0;
+      const others = count - own;
+      const mean = others > 1e-9 ? (total - (asked ? own * e : 0)) / others : 0.5;
       let gamma = 0;
       for (let c = 0; c < k; c++) {
         const w = phi[j * k + c]!;
         if (w === 0) continue;
-        const left = mass[c]! - (asked ? w : 0);
+        const left = mass[c]! - own * w;
         // What rounding leaves of an emptied kind is not evidence.
-        const psi = left > 1e-9 ? shrink(sum[c]! - (asked ? w * e : 0), left, mean, n0) : mean;
+        const psi = left > 1e-9 ? shrink(sum[c]! - (asked ? own * w * e : 0), left, mean, n0) : mean;
         gamma += w * psi;
       }
       out[j] = out[j]! + gamma / labelled.phis.length;

@@ -104,7 +104,8 @@ export class PromptRouter {
   #curve: PoolCurve | undefined;
   #point: MeasuredPoint | undefined;
 
-  constructor(parts: RouterParts, labelled?: Labelled) {
+  /** @param from a router that shares map, labelled prompts and options: what it knows is not computed again */
+  constructor(parts: RouterParts, from?: PromptRouter) {
     if (parts.arms.length === 0) {
       throw new CairnError('empty_pool', 'Expected at least one arm in the pool, got none.', { hint: 'Add a model.' });
     }
@@ -117,8 +118,11 @@ export class PromptRouter {
       throw new CairnError('shape_mismatch', `Expected errors and features of ${n} labelled prompts, got other sizes.`);
     }
     this.parts = parts;
-    this.labelled = labelled ?? labelledUnder(parts.map, parts.validation.features, parts.validation.inTokens);
-    this.estimates = parts.arms.map((arm) => estimateArm(arm, this.labelled, parts.options));
+    this.labelled = from?.labelled ?? labelledUnder(parts.map, parts.validation.features, parts.validation.inTokens);
+    this.estimates = parts.arms.map((arm) => {
+      const known = from?.parts.arms.indexOf(arm) ?? -1;
+      return known >= 0 ? from!.estimates[known]! : estimateArm(arm, this.labelled, parts.options);
+    });
     const A = parts.arms.length;
     this.#psi = new Float64Array(parts.map.k * A);
     this.estimates.forEach((e, a) => e.psi.forEach((v, k) => (this.#psi[k * A + a] = v)));
@@ -239,7 +243,7 @@ export class PromptRouter {
   withArm(arm: ArmRecord): PromptRouter {
     const at = this.parts.arms.findIndex((a) => a.id === arm.id);
     const arms = at < 0 ? [...this.parts.arms, arm] : this.parts.arms.with(at, arm);
-    return new PromptRouter({ ...this.parts, arms, revision: this.parts.revision + 1 }, this.labelled);
+    return new PromptRouter({ ...this.parts, arms, revision: this.parts.revision + 1 }, this);
   }
 
   /** @throws CairnError `unknown_arm`, `empty_pool` */
@@ -250,12 +254,12 @@ export class PromptRouter {
         hint: `The pool has ${this.parts.arms.map((a) => a.id).join(', ')}.`,
       });
     }
-    return new PromptRouter({ ...this.parts, arms, revision: this.parts.revision + 1 }, this.labelled);
+    return new PromptRouter({ ...this.parts, arms, revision: this.parts.revision + 1 }, this);
   }
 
   /** The same pool at another operating point. */
   withOperating(operating: OperatingChoice): PromptRouter {
-    return new PromptRouter({ ...this.parts, operating, revision: this.parts.revision + 1 }, this.labelled);
+    return new PromptRouter({ ...this.parts, operating, revision: this.parts.revision + 1 }, this);
   }
 }
 
