@@ -20,8 +20,10 @@ export interface MapOptions {
   readonly kind: MapKind;
   /** Kinds per map. */
   readonly k: number;
-  /** Maps whose predictions are averaged. Default 3. */
+  /** Maps whose predictions are averaged. Default 3; with `grains`, that many of each. */
   readonly bags?: number;
+  /** Kinds of the maps as multiples of k. Default [1]. */
+  readonly grains?: readonly number[];
   /** Sharpness of soft maps. Default 10. */
   readonly temperature?: number;
   readonly epochs?: number;
@@ -39,9 +41,11 @@ export function fitMap(
   options: MapOptions,
 ): FeatureMap {
   const temperature = options.temperature ?? 10;
-  const maps = Array.from({ length: options.bags ?? 3 }, (_, b) => {
+  const grains = options.grains ?? [1];
+  const maps = Array.from({ length: (options.bags ?? 3) * grains.length }, (_, b) => {
     const rng = options.rng.fork(`map-${b}`);
-    const start = fitKMeans(features, dim, { k: options.k, rng: rng.fork('kmeans'), start: 'rows' });
+    const k = Math.max(1, Math.round(options.k * grains[b % grains.length]!));
+    const start = fitKMeans(features, dim, { k, rng: rng.fork('kmeans'), start: 'rows' });
     if (options.kind === 'kmeans') return start;
     if (options.kind === 'soft') return new LearnedMap(Float32Array.from(thetaOf(start, temperature)), dim);
     return fitLearnedMap(
@@ -56,6 +60,9 @@ export function fitMap(
   });
   return maps.length === 1 ? maps[0]! : new BaggedMap(maps);
 }
+
+/** Kinds of a bag's maps over the chosen K: two grains see more than one, and cost no labels. */
+const GRAINS: readonly number[] = [1, 1.5];
 
 /** A map with how it was chosen. */
 export interface SelectedMap {
@@ -79,14 +86,13 @@ export function selectedMap(
   const limit = Math.max(1, Math.floor(data.inTokens.length / 5));
   const fits = K_CANDIDATES.filter((k) => k <= limit);
   const ks = options.k !== undefined ? [options.k] : fits.length > 0 ? fits : [limit];
-  const bag = (k: number, bags?: number): FeatureMap =>
-    fitMap(features, dim, error, { ...options, k, rng: options.rng, ...(bags === undefined ? {} : { bags }) });
+  const bag = (k: number): FeatureMap => fitMap(features, dim, error, { grains: GRAINS, ...options, k });
   const n0s = options.n0 !== undefined ? [options.n0] : N0_CANDIDATES;
   if (ks.length === 1) {
     const map = bag(ks[0]!);
     return { map, selection: select([{ k: ks[0]!, map }], data, options.estimator, n0s) };
   }
-  const single = ks.map((k) => ({ k, map: bag(k, 1) }));
+  const single = ks.map((k) => ({ k, map: fitMap(features, dim, error, { ...options, k, bags: 1 }) }));
   const { k } = select(single, data, options.estimator, n0s);
   const map = bag(k);
   const last = select([{ k, map }], data, options.estimator, n0s);

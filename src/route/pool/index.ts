@@ -30,6 +30,7 @@ export {
   type RouterFitOptions,
 } from './fit.ts';
 export { fromFiles, loadRouter, saveRouter, toFiles, type RouterCard } from './card.ts';
+export { addFromTable, LEAST_SCORES } from './add.ts';
 export { contrastLoss, K_CANDIDATES, N0_CANDIDATES, select, type Selection, type SelectionData } from './select.ts';
 export {
   Confidence,

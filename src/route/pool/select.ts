@@ -7,7 +7,7 @@ import { leaveOneOut } from './leave-one-out.ts';
 import type { Estimator } from '../psi.ts';
 
 /** Strengths of shrinkage that are tried. */
-export const N0_CANDIDATES: readonly number[] = [2, 5, 10, 20, 40, 80, Infinity];
+export const N0_CANDIDATES: readonly number[] = [2, 3, 5, 10, 20, 40, 80, Infinity];
 
 /** Kinds per map that are tried, cut at a fifth of the labelled prompts. */
 export const K_CANDIDATES: readonly number[] = [5, 10, 20, 30, 50];
