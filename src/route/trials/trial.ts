@@ -28,7 +28,7 @@ export interface TrialOptions {
   readonly unseen: number;
   /** Default: all. */
   readonly methods?: readonly Method[];
-  /** Features of `default`; the others use `ascii-v1`. */
+  /** Sizes of the features; `default` takes all of this, the others `ascii-v1` without surface numbers. */
   readonly features?: Omit<LsaOptions, 'rng'>;
   /** Kinds of the fixed maps. Default 30 for 400 labelled prompts and more, else 20. */
   readonly k?: (validation: number) => number;
@@ -171,7 +171,7 @@ function fixedMethods(
 ): TrialFigures[] {
   const { table, evaluation, training, test, seen, unseen, rng } = setup;
   const texts = training.map((j) => table.prompts[j]!.text);
-  const encoder = fitLsa(texts, { kind: 'ascii-v1', rng: rng.fork('ascii') });
+  const encoder = fitLsa(texts, { ...options.features, kind: 'ascii-v1', surface: 0, rng: rng.fork('ascii') });
   const features = embedAll(encoder, texts);
   const trainingError = cells(evaluation.error, training, seen, evaluation.models.length);
   const testTable = subTable(setup, test, encoder);
