@@ -59,7 +59,7 @@ export async function realTables({ data, scale, log, signal }: LabOptions): Prom
       figures.push(...runTrial(table, trial, { validation: known.validation, unseen: known.unseen, methods: METHODS }));
       await new Promise((resolve) => setImmediate(resolve));
     }
-    for (const validation of [...new Set(figures.map((f) => f.validation))]) {
+    for (const validation of new Set(figures.map((f) => f.validation))) {
       const of = (m: Method): TrialFigures[] => figures.filter((f) => f.validation === validation && f.method === m);
       const area = (m: Method): number[] => of(m).map((f) => f.area);
       const ran = METHODS.filter((m) => of(m).length > 0);

@@ -124,8 +124,9 @@ export function estimateArm(arm: ArmRecord, labelled: Labelled, options: Estimat
  */
 export function posteriorVariance(psi: number, n: number, mean: number, count: number, n0: number): number {
   const strength = Math.max(n0, 1); // `paper` has no prior; one observation keeps a variance for empty kinds
+  const pull = strength === Infinity ? 1 : strength / (n + strength);
   const own = (psi * (1 - psi)) / (n + strength + 1);
-  const prior = ((mean * (1 - mean)) / Math.max(1, count)) * (strength / (n + strength)) ** 2;
+  const prior = ((mean * (1 - mean)) / Math.max(1, count)) * pull ** 2;
   return Math.max(own + prior, 1e-9);
 }
 

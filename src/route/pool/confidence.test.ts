@@ -88,6 +88,17 @@ describe('confidence', () => {
   });
 });
 
+describe('infinite shrinkage', () => {
+  it('gives the model means with finite intervals', () => {
+    const means = fitRouter(pool.table, { seed: 3, k: 8, n0: Infinity, features: { bits: 12, dim: 16 } });
+    const { interval, expectedError, index } = means.route(pool.table.prompts[0]!.text);
+    expect(expectedError).toBeCloseTo(means.estimates[index]!.mean, 12);
+    expect(interval.every(Number.isFinite)).toBe(true);
+    const over = new Confidence(means).difference(0, 1, means.route('').phi);
+    expect(Number.isFinite(over.deviation)).toBe(true);
+  });
+});
+
 describe('leave one out', () => {
   it('is the estimate from all other prompts', () => {
     const rng = new Rng(4);
