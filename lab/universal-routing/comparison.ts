@@ -19,7 +19,7 @@ export async function comparison({ seed, scale, log, signal, plot }: LabOptions)
     const options = { unseen: 6, k: () => 12, features: { bits: 12, dim: 32 } };
     const { table } = generatePool({ seed: name, prompts: 1000, models: 9 });
     figures.push(...runTrial(table, trial, { ...options, validation: [SMALL], methods: METHODS }));
-    const even = generatePool({ seed: name, prompts: 1000, models: 9, skillsVary: false });
+    const even = generatePool({ seed: name, prompts: 1000, models: 9, variety: 0 });
     flat.push(...runTrial(even.table, trial, { ...options, validation: [SMALL], methods: ['default', 'zero'] }));
     if ((trial + 1) % 5 === 0) log(`${trial + 1} of ${trials} pools`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -10,8 +10,11 @@ export interface GeneratedPoolOptions {
   readonly models: number;
   /** Default 8. */
   readonly topics?: number;
-  /** Whether skills differ by topic. Default true; false: every model is equally good at all topics. */
-  readonly skillsVary?: boolean;
+  /**
+   * How much of a skill is the topic's, from 0 (every model is equally good at all topics) to 1 (skills are independent and
+   * uniform). Default 1.
+   */
+  readonly variety?: number;
   /** Share of a prompt's words that belong to its topic. Default 0.5. */
   readonly topicality?: number;
 }
@@ -60,6 +63,7 @@ export function generatePool(options: GeneratedPoolOptions): GeneratedPool {
   if (!(n >= 1 && M >= 1 && topics >= 1)) {
     throw new CairnError('bad_parameter', `Expected prompts, models and topics, got ${n}, ${M} and ${topics}.`);
   }
+  const variety = options.variety ?? 1;
   const rng = new Rng(options.seed).fork('generated-pool');
   const words = wordList(rng.fork('words'), topics * TOPIC_WORDS + COMMON_WORDS);
   const common = words.slice(topics * TOPIC_WORDS);
@@ -67,7 +71,7 @@ export function generatePool(options: GeneratedPoolOptions): GeneratedPool {
   const draw = rng.fork('skill');
   for (let m = 0; m < M; m++) {
     const level = draw.uniform();
-    for (let t = 0; t < topics; t++) skill[t * M + m] = options.skillsVary === false ? level : draw.uniform();
+    for (let t = 0; t < topics; t++) skill[t * M + m] = (1 - variety) * level + variety * draw.uniform();
   }
   const mean = (m: number): number => {
     let sum = 0;

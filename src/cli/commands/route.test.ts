@@ -89,10 +89,14 @@ describe('cairn route', () => {
     [['fit'], 'Expected a folder with a table, got none.'],
     [['fit', 'nowhere'], 'Expected prompts.jsonl in'],
     [['guess'], 'Expected fit, eval or add, got "guess".'],
-    [['fit', 'a', '--quality', '0.5', '--budget', '1'], ''],
     [['eval', 'a', 'b'], 'Expected one folder, got 1 more words.'],
   ])('%j is refused with a reason', async (argv, text) => {
     await expect(run(...argv)).rejects.toThrow(text);
+  });
+
+  it('takes one operating point only', async () => {
+    const both = ['--quality', '0.5', '--budget', '1'];
+    await expect(run('fit', at('all'), ...both)).rejects.toThrow('Expected one of --quality, --max-error-increase');
   });
 
   it('names faults by file and line, and leaves incomplete models out only when asked to', async () => {

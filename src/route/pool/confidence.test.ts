@@ -132,8 +132,8 @@ describe('leave one out', () => {
 });
 
 describe('selection', () => {
-  const data = (skillsVary: boolean, seed: number) => {
-    const made = generatePool({ seed, prompts: 400, models: 5, skillsVary });
+  const data = (vary: boolean, seed: number) => {
+    const made = generatePool({ seed, prompts: 400, models: 5, variety: vary ? 1 : 0 });
     const fitted = fitRouter(made.table, { seed, k: 8, bags: 1, n0: 10, features: { bits: 12, dim: 16 } });
     const { validation, arms, map } = fitted.parts;
     return select([{ k: 8, map }], { ...validation, judges: arms });
