@@ -7,12 +7,13 @@ import { z } from 'zod';
 import { CairnError } from '../../errors.ts';
 import { readSafetensors, writeFileAtomic, writeSafetensors, type StoredTensor } from '../../tensor/index.ts';
 import { BaggedMap, mapsOf } from '../bagged-map.ts';
-import { LsaEncoder } from '../features/lsa.ts';
+import { LsaEncoder, type LsaParts } from '../features/lsa.ts';
 import { KMeans, type FeatureMap } from '../kmeans.ts';
 import { LearnedMap } from '../learned-map.ts';
 import { modelSchema } from '../tables/_models.ts';
 import type { ModelInfo } from '../tables/prompt-table.ts';
 import type { ArmRecord } from './arm.ts';
+import { remoteFeatures } from './fit.ts';
 import { PromptRouter } from './prompt-router.ts';
 
 const VERSION = 1;
@@ -27,15 +28,18 @@ const operatingSchema = z.union([
 const cardSchema = z.object({
   version: z.literal(VERSION),
   revision: z.number().int().nonnegative(),
-  features: z.object({
-    kind: z.enum(['ascii-v1', 'unicode-v1']),
-    hash: z.string(),
-    bits: z.number().int(),
-    dim: z.number().int(),
-    latent: z.number().int(),
-    surfaceWeight: z.number(),
-    prompts: z.number().int(),
-  }),
+  features: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('remote'), id: z.string(), dim: z.number().int().positive() }),
+    z.object({
+      kind: z.enum(['ascii-v1', 'unicode-v1']),
+      hash: z.string(),
+      bits: z.number().int(),
+      dim: z.number().int(),
+      latent: z.number().int(),
+      surfaceWeight: z.number(),
+      prompts: z.number().int(),
+    }),
+  ]),
   map: z.object({ kinds: z.array(z.object({ kind: z.enum(['kmeans', 'learned']), K: z.number().int() })).min(1) }),
   estimator: z.enum(['paper', 'shrunk', 'soft']),
   shrinkage: z.object({ n0: z.number().nullable() }),
@@ -67,16 +71,11 @@ export type RouterCard = z.infer<typeof cardSchema>;
 /** The two files of a router as bytes. */
 export function toFiles(router: PromptRouter): { card: RouterCard; json: string; binary: Uint8Array } {
   const { parts } = router;
-  const lsa = parts.encoder.parts;
+  const lsa = parts.encoder instanceof LsaEncoder ? parts.encoder.parts : undefined;
   const A = parts.arms.length;
   const n = parts.validation.ids.length;
   const tensors: Record<string, StoredTensor> = {
-    'features.cells': { data: lsa.cells, shape: [lsa.cells.length], dtype: 'i32' },
-    'features.idf': { data: lsa.idf, shape: [lsa.idf.length], dtype: 'f32' },
-    'features.basis': { data: lsa.basis, shape: [lsa.cells.length, lsa.latent], dtype: 'i8' },
-    'features.scale': { data: lsa.scale, shape: [lsa.scale.length], dtype: 'f32' },
-    'features.surfaceMean': { data: lsa.surfaceMean, shape: [lsa.surfaceMean.length], dtype: 'f32' },
-    'features.surfaceSpread': { data: lsa.surfaceSpread, shape: [lsa.surfaceSpread.length], dtype: 'f32' },
+    ...(lsa ? featureTensors(lsa) : {}),
     'validation.features': { data: parts.validation.features, shape: [n, parts.encoder.dim], dtype: 'f32' },
     'validation.inTokens': { data: parts.validation.inTokens, shape: [n], dtype: 'f64' },
     'validation.error': { data: concat(parts.arms.map((a) => a.error)), shape: [A, n], dtype: 'f64' },
@@ -97,15 +96,17 @@ export function toFiles(router: PromptRouter): { card: RouterCard; json: string;
   const card: RouterCard = {
     version: VERSION,
     revision: parts.revision,
-    features: {
-      kind: lsa.kind,
-      hash: lsa.kind === 'ascii-v1' ? 'crc32-utf8' : 'fnv1a32-utf16-fmix',
-      bits: lsa.bits,
-      dim: parts.encoder.dim,
-      latent: lsa.latent,
-      surfaceWeight: lsa.surfaceWeight,
-      prompts: lsa.prompts,
-    },
+    features: lsa
+      ? {
+          kind: lsa.kind,
+          hash: lsa.kind === 'ascii-v1' ? 'crc32-utf8' : 'fnv1a32-utf16-fmix',
+          bits: lsa.bits,
+          dim: parts.encoder.dim,
+          latent: lsa.latent,
+          surfaceWeight: lsa.surfaceWeight,
+          prompts: lsa.prompts,
+        }
+      : { kind: 'remote', id: parts.encoder.id, dim: parts.encoder.dim },
     map: { kinds: mapsOf(parts.map).map((m) => ({ kind: m instanceof KMeans ? 'kmeans' : 'learned', K: m.k })) },
     estimator: parts.options.estimator,
     shrinkage: { n0: Number.isFinite(parts.options.n0) ? parts.options.n0 : null },
@@ -154,24 +155,15 @@ export function fromFiles(json: string, binary: Uint8Array): PromptRouter {
   const hash = createHash('sha256').update(binary).digest('hex');
   if (hash !== card.sha256) throw fault(`Expected ${BINARY} with SHA-256 ${card.sha256}, got ${hash}.`);
   const { tensors } = readSafetensors(binary);
-  const take = <T>(name: string, type: new (n: number) => T): T => {
+  const take: Take = (name, type) => {
     const data = tensors.get(name)?.data;
     if (!(data instanceof type)) throw fault(`Expected a tensor ${name} in ${BINARY}, got none of its type.`);
     return data;
   };
-  const encoder = new LsaEncoder({
-    kind: card.features.kind,
-    bits: card.features.bits,
-    latent: card.features.latent,
-    surfaceWeight: card.features.surfaceWeight,
-    prompts: card.features.prompts,
-    cells: take('features.cells', Int32Array),
-    idf: take('features.idf', Float32Array),
-    basis: take('features.basis', Int8Array),
-    scale: take('features.scale', Float32Array),
-    surfaceMean: take('features.surfaceMean', Float32Array),
-    surfaceSpread: take('features.surfaceSpread', Float32Array),
-  });
+  const encoder =
+    card.features.kind === 'remote'
+      ? remoteFeatures(card.features.id, card.features.dim)
+      : localFeatures(card.features, take);
   const maps = card.map.kinds.map(({ kind }, i): FeatureMap =>
     kind === 'kmeans'
       ? new KMeans(take(`map.${i}.centroids`, Float32Array), encoder.dim)
@@ -236,6 +228,36 @@ export async function loadRouter(folder: string): Promise<PromptRouter> {
   };
   const [json, binary] = await Promise.all([read(CARD), read(BINARY)]);
   return fromFiles(json.toString('utf8'), binary);
+}
+
+type LocalFeatures = Exclude<RouterCard['features'], { kind: 'remote' }>;
+type Take = <T>(name: string, type: new (n: number) => T) => T;
+
+function featureTensors(lsa: LsaParts): Record<string, StoredTensor> {
+  return {
+    'features.cells': { data: lsa.cells, shape: [lsa.cells.length], dtype: 'i32' },
+    'features.idf': { data: lsa.idf, shape: [lsa.idf.length], dtype: 'f32' },
+    'features.basis': { data: lsa.basis, shape: [lsa.cells.length, lsa.latent], dtype: 'i8' },
+    'features.scale': { data: lsa.scale, shape: [lsa.scale.length], dtype: 'f32' },
+    'features.surfaceMean': { data: lsa.surfaceMean, shape: [lsa.surfaceMean.length], dtype: 'f32' },
+    'features.surfaceSpread': { data: lsa.surfaceSpread, shape: [lsa.surfaceSpread.length], dtype: 'f32' },
+  };
+}
+
+function localFeatures(card: LocalFeatures, take: Take): LsaEncoder {
+  return new LsaEncoder({
+    kind: card.kind,
+    bits: card.bits,
+    latent: card.latent,
+    surfaceWeight: card.surfaceWeight,
+    prompts: card.prompts,
+    cells: take('features.cells', Int32Array),
+    idf: take('features.idf', Float32Array),
+    basis: take('features.basis', Int8Array),
+    scale: take('features.scale', Float32Array),
+    surfaceMean: take('features.surfaceMean', Float32Array),
+    surfaceSpread: take('features.surfaceSpread', Float32Array),
+  });
 }
 
 function concat(parts: readonly Float64Array[]): Float64Array {

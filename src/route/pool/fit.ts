@@ -2,15 +2,16 @@
 import { CairnError } from '../../errors.ts';
 import { Rng } from '../../tensor/index.ts';
 import { BaggedMap } from '../bagged-map.ts';
-import { embedAll } from '../encoder.ts';
-import { fitLsa, type LsaEncoder, type LsaOptions } from '../features/lsa.ts';
+import { embedAll, type Encoder } from '../encoder.ts';
+import { fitLsa, type LsaOptions } from '../features/lsa.ts';
+import type { PromptEncoder } from '../features/prompt-encoder.ts';
 import { fitKMeans, type FeatureMap } from '../kmeans.ts';
 import { fitLearnedMap, LearnedMap, thetaOf } from '../learned-map.ts';
 import type { Estimator } from '../psi.ts';
 import { roughTokens, toEvaluation, type PromptTable } from '../tables/prompt-table.ts';
 import type { ArmRecord } from './arm.ts';
 import type { OperatingChoice } from './operating.ts';
-import { PromptRouter } from './prompt-router.ts';
+import { PromptRouter, type RouterParts } from './prompt-router.ts';
 import { K_CANDIDATES, N0_CANDIDATES, select, type Selection, type SelectionData } from './select.ts';
 
 /** `learned`: trained on labels of models; `soft`: softened K-means, needs no labels; `kmeans`: one kind per prompt. */
@@ -130,9 +131,70 @@ const SPLIT_FROM = 150;
  * const router = fitRouter(await readTable('tables/mine'), { seed: 7 });
  */
 export function fitRouter(table: PromptTable, options: RouterFitOptions): PromptRouter {
-  const say = options.onProgress ?? ((): void => undefined);
+  const plan = planFit(table, options);
+  const texts = [...plan.training.map((j) => table.prompts[j]!.text), ...(options.unlabelled ?? [])];
+  options.onProgress?.(`Features from ${texts.length} prompts.`);
+  const encoder = fitLsa(texts, { ...options.features, rng: plan.rng.fork('features') });
+  // Labels train the learned map, so it sees labelled prompts only; the others see all texts.
+  const seen = plan.kind === 'learned' ? texts.slice(0, plan.training.length) : texts;
+  return finishFit(plan, encoder, embedAll(encoder, seen), validationOf(table, plan.rows, encoder));
+}
+
+/**
+ * Fits a router on the vectors of another encoder, such as an embeddings endpoint. Its `route` cannot ask: use `routeFeatures`,
+ * or `RemoteRouting`, which asks and falls back.
+ * @throws CairnError `encoder_failed` and those of `fitRouter`
+ */
+export async function fitRouterWith(
+  encoder: PromptEncoder,
+  table: PromptTable,
+  options: RouterFitOptions & { readonly signal?: AbortSignal; readonly batch?: number },
+): Promise<PromptRouter> {
+  const plan = planFit(table, options);
+  const vectors = async (rows: readonly number[]): Promise<Float32Array> => {
+    const out = new Float32Array(rows.length * encoder.dim);
+    const step = options.batch ?? 64;
+    for (let from = 0; from < rows.length; from += step) {
+      const texts = rows.slice(from, from + step).map((j) => table.prompts[j]!.text);
+      (await encoder.embed(texts, options.signal)).forEach((z, i) => out.set(z, (from + i) * encoder.dim));
+      options.onProgress?.(`Vectors of ${Math.min(from + step, rows.length)} of ${rows.length} prompts.`);
+    }
+    return out;
+  };
+  const features = await vectors(plan.training);
+  const validation = { ...validationIds(table, plan.rows), features: await vectors(plan.rows) };
+  return finishFit(plan, remoteFeatures(encoder.id, encoder.dim), features, validation);
+}
+
+/** Features that come from elsewhere: a router that has them cannot embed a text by itself. */
+export function remoteFeatures(id: string, dim: number): Encoder<string> {
+  return {
+    id,
+    dim,
+    flop: 0,
+    embed() {
+      throw new CairnError('remote_features', `Expected vectors of ${id}, got a text.`, {
+        hint: 'Ask the encoder the router was fitted with, or use RemoteRouting.',
+      });
+    },
+  };
+}
+
+/** Who takes which part in a fit. */
+interface FitPlan {
+  readonly table: PromptTable;
+  readonly options: RouterFitOptions;
+  readonly rng: Rng;
+  readonly kind: MapKind;
+  /** Labelled prompts, and those the map sees. */
+  readonly rows: readonly number[];
+  readonly training: readonly number[];
+  /** Columns whose labels train the map. */
+  readonly trainingModels: readonly number[];
+}
+
+function planFit(table: PromptTable, options: RouterFitOptions): FitPlan {
   const rng = new Rng(options.seed).fork('router');
-  const { table: evaluation, costSource } = toEvaluation(table);
   const n = table.prompts.length;
   const split = n >= SPLIT_FROM;
   const order = rng.fork('split').permutation(n);
@@ -140,22 +202,26 @@ export function fitRouter(table: PromptTable, options: RouterFitOptions): Prompt
   const rows = Array.from(order.slice(0, labelled).sort());
   const training = split ? Array.from(order.slice(labelled).sort()) : rows;
   const trainingModels = columnsOf(table, options.trainingModels);
-  const seen = training.map((j) => table.prompts[j]!.text);
-  const texts = [...seen, ...(options.unlabelled ?? [])];
-
-  say(`Features from ${texts.length} prompts.`);
-  const encoder = fitLsa(texts, { ...options.features, rng: rng.fork('features') });
   const kind = options.map ?? (split && trainingModels.length > 0 ? 'learned' : 'soft');
-  // Labels train the learned map, so it sees labelled prompts only; the others see all texts.
-  const features = embedAll(encoder, kind === 'learned' ? seen : texts);
+  return { table, options, rng, kind, rows, training, trainingModels };
+}
+
+function finishFit(
+  plan: FitPlan,
+  encoder: Encoder<string>,
+  features: Float32Array,
+  validation: RouterParts['validation'],
+): PromptRouter {
+  const { table, options, rng, kind, rows, training, trainingModels } = plan;
+  const { table: evaluation, costSource } = toEvaluation(table);
   const M = table.models.length;
   const error = new Float64Array(training.length * trainingModels.length);
   training.forEach((j, i) =>
     trainingModels.forEach((m, h) => (error[i * trainingModels.length + h] = evaluation.error[j * M + m]!)),
   );
   const arms = armsOf(table, rows, evaluation.cost);
-  const validation = validationOf(table, rows, encoder);
-  say(`A ${kind} map of ${training.length} prompts and ${trainingModels.length} models.`);
+  const estimator = options.estimator ?? 'soft';
+  options.onProgress?.(`A ${kind} map of ${training.length} prompts and ${trainingModels.length} models.`);
   const { map, selection } = selectedMap(
     features,
     encoder.dim,
@@ -164,25 +230,27 @@ export function fitRouter(table: PromptTable, options: RouterFitOptions): Prompt
     {
       kind,
       rng: rng.fork('map'),
-      estimator: options.estimator ?? 'soft',
+      estimator,
       ...(options.bags === undefined ? {} : { bags: options.bags }),
       ...(options.k === undefined ? {} : { k: options.k }),
       ...(options.n0 === undefined ? {} : { n0: options.n0 }),
     },
   );
-  say(`${selection.k} kinds, shrinkage ${selection.n0}; ${M} models on ${labelled} labelled prompts.`);
+  options.onProgress?.(
+    `${selection.k} kinds, shrinkage ${selection.n0}; ${M} models on ${rows.length} labelled prompts.`,
+  );
   return new PromptRouter({
     encoder,
     map,
     validation,
     arms,
-    options: { estimator: options.estimator ?? 'soft', n0: selection.n0 },
+    options: { estimator, n0: selection.n0 },
     operating: options.operating ?? { kind: 'knee' },
     revision: 0,
     provenance: {
       seed: options.seed,
       costSource,
-      prompts: n,
+      prompts: table.prompts.length,
       trainingModels: trainingModels.length,
       mapKind: kind,
       selectedBy: 'leave-one-out contrast loss of the training models on the labelled prompts',
@@ -197,17 +265,15 @@ export function fitRouter(table: PromptTable, options: RouterFitOptions): Prompt
 export function validationOf(
   table: PromptTable,
   rows: readonly number[],
-  encoder: LsaEncoder,
-): PromptRouter['parts']['validation'] {
+  encoder: Encoder<string>,
+): RouterParts['validation'] {
+  const texts = rows.map((j) => table.prompts[j]!.text);
+  return { ...validationIds(table, rows), features: embedAll(encoder, texts) };
+}
+
+function validationIds(table: PromptTable, rows: readonly number[]): { ids: string[]; inTokens: Float64Array } {
   const prompts = rows.map((j) => table.prompts[j]!);
-  return {
-    ids: prompts.map((p) => p.id),
-    features: embedAll(
-      encoder,
-      prompts.map((p) => p.text),
-    ),
-    inTokens: Float64Array.from(prompts, (p) => roughTokens(p.text)),
-  };
+  return { ids: prompts.map((p) => p.id), inTokens: Float64Array.from(prompts, (p) => roughTokens(p.text)) };
 }
 
 /** What every model of a table did on its prompts `rows`. */

@@ -23,6 +23,8 @@ export {
   armsOf,
   fitMap,
   fitRouter,
+  fitRouterWith,
+  remoteFeatures,
   selectedMap,
   validationOf,
   type MapKind,
@@ -39,3 +41,4 @@ export {
   type FiniteSampleBound,
   type UncertaintyPolicy,
 } from './confidence.ts';
+export { RemoteRouting, type RemoteDecision } from './remote-routing.ts';

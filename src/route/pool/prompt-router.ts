@@ -4,7 +4,7 @@
 import { CairnError } from '../../errors.ts';
 import { crc32 } from '../../tensor/index.ts';
 import type { FeatureMap } from '../kmeans.ts';
-import type { LsaEncoder } from '../features/lsa.ts';
+import type { Encoder } from '../encoder.ts';
 import { roughTokens } from '../tables/prompt-table.ts';
 import {
   estimateArm,
@@ -20,7 +20,7 @@ import { measureCurve, resolvePoint, type MeasuredPoint, type OperatingChoice, t
 
 /** Everything a router is made of; all else is computed from it. */
 export interface RouterParts {
-  readonly encoder: LsaEncoder;
+  readonly encoder: Encoder<string>;
   readonly map: FeatureMap;
   /** The labelled prompts: ids, features [N, dim], input tokens [N]. No text. */
   readonly validation: {
