@@ -19,7 +19,7 @@ let worlds: World[];
 beforeAll(() => {
   worlds = [0, 2, 3, 5].map((seed) => {
     const pool = generatePool({ seed, prompts: 900, models: MODELS, topics: 6 });
-    const options = { seed, k: 8, bags: 1, features: { bits: 12, dim: 16 } } as const;
+    const options = { seed, k: 8, bags: 1, n0: 5, features: { bits: 12, dim: 16 } } as const;
     return {
       pool,
       router: fitRouter(

@@ -87,7 +87,8 @@ export function selectedMap(
   const limit = Math.max(1, Math.floor(data.inTokens.length / 5));
   const fits = K_CANDIDATES.filter((k) => k <= limit);
   const ks = options.k !== undefined ? [options.k] : fits.length > 0 ? fits : [limit];
-  const bag = (k: number): FeatureMap => fitMap(features, dim, error, { grains: GRAINS, ...options, k });
+  const bag = (k: number): FeatureMap =>
+    fitMap(features, dim, error, options.bags === undefined ? { ...options, k, grains: GRAINS } : { ...options, k });
   const n0s = options.n0 !== undefined ? [options.n0] : N0_CANDIDATES;
   if (ks.length === 1) {
     const map = bag(ks[0]!);
@@ -112,6 +113,7 @@ export interface RouterFitOptions {
   readonly map?: MapKind;
   /** Kinds per map. Default: chosen. */
   readonly k?: number;
+  /** Maps of K kinds whose predictions are averaged. Default: three of K and three of 1.5 K. */
   readonly bags?: number;
   readonly estimator?: Estimator;
   /** Strength of shrinkage. Default: chosen. */
