@@ -82,19 +82,31 @@ export function selectedMap(
   dim: number,
   error: Float64Array | undefined,
   data: SelectionData,
-  options: Omit<MapOptions, 'k'> & { readonly k?: number; readonly n0?: number; readonly estimator?: Estimator },
+  options: Omit<MapOptions, 'k'> & {
+    readonly k?: number;
+    readonly n0?: number;
+    readonly estimator?: Estimator;
+    /** Maps fitted before on the same features with the same seed, by size; new ones are added. */
+    readonly fitted?: Map<string, FeatureMap>;
+  },
 ): SelectedMap {
   const limit = Math.max(1, Math.floor(data.inTokens.length / 5));
   const fits = K_CANDIDATES.filter((k) => k <= limit);
   const ks = options.k !== undefined ? [options.k] : fits.length > 0 ? fits : [limit];
+  const fitOnce = (map: Omit<MapOptions, 'rng' | 'kind'>): FeatureMap => {
+    const key = `${map.k}/${map.bags ?? 3}/${map.grains?.join() ?? ''}`;
+    const known = options.fitted?.get(key) ?? fitMap(features, dim, error, { ...options, ...map });
+    options.fitted?.set(key, known);
+    return known;
+  };
   const bag = (k: number): FeatureMap =>
-    fitMap(features, dim, error, options.bags === undefined ? { ...options, k, grains: GRAINS } : { ...options, k });
+    fitOnce(options.bags === undefined ? { k, grains: GRAINS } : { k, bags: options.bags });
   const n0s = options.n0 !== undefined ? [options.n0] : N0_CANDIDATES;
   if (ks.length === 1) {
     const map = bag(ks[0]!);
     return { map, selection: select([{ k: ks[0]!, map }], data, options.estimator, n0s) };
   }
-  const single = ks.map((k) => ({ k, map: fitMap(features, dim, error, { ...options, k, bags: 1 }) }));
+  const single = ks.map((k) => ({ k, map: fitOnce({ k, bags: 1 }) }));
   const { k } = select(single, data, options.estimator, n0s);
   const map = bag(k);
   const last = select([{ k, map }], data, options.estimator, n0s);

@@ -103,6 +103,7 @@ function defaultMethod(
   const testTable = subTable(setup, test, encoder);
   const pool = selectModels(table, unseen);
   const M = unseen.length;
+  const fitted = new Map<string, FeatureMap>(); // maps do not depend on the labelled prompts
   return labelled.map((rows) => {
     const arms = armsOf(
       pool,
@@ -125,7 +126,8 @@ function defaultMethod(
       { ...validation, judges, arms: seen.length > 0 ? [...judges, ...arms] : arms },
       {
         kind: seen.length > 0 ? 'learned' : 'soft',
-        rng: rng.fork(`map-${rows.length}`),
+        rng: rng.fork('map'),
+        fitted,
       },
     );
     const router = new PromptRouter({
