@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { generatePool } from '../generated-pool.ts';
-import { selectModels } from '../tables/prompt-table.ts';
+import { callCost, roughTokens, selectModels } from '../tables/prompt-table.ts';
 import { fromFiles, loadRouter, saveRouter, toFiles } from './card.ts';
 import { fitRouter } from './fit.ts';
-import type { PromptRouter } from './prompt-router.ts';
+import { PromptRouter } from './prompt-router.ts';
 
 const pool = generatePool({ seed: 7, prompts: 400, models: 5 });
 const options = { seed: 7, k: 8, bags: 2, features: { bits: 12, dim: 16 } } as const;
@@ -87,6 +87,52 @@ describe('prompt router', () => {
     expect(router.point.cost).toBeLessThan(curve.best.cost);
     expect(router.point.shares.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
     expect(() => at('quality', 2)).toThrow('Expected a quality between 0 and 1, got 2.');
+  });
+});
+
+describe('costs of arms', () => {
+  const n = pool.table.prompts.length;
+  const tokens = [50, 100, 200, 400, 800];
+  const counted = { ...pool.table, outTokens: Float64Array.from({ length: n * 5 }, (_, i) => tokens[i % 5]!) };
+  const priced = fitRouter(counted, options);
+
+  it('the same length on every kind of prompt is the plain cost', () => {
+    for (const text of texts.slice(0, 20)) {
+      for (const c of priced.route(text).ranking) {
+        const plain = callCost(priced.arms[c.index]!.info, roughTokens(text), tokens[c.index]!);
+        expect(c.expectedCost / plain).toBeCloseTo(1, 9);
+      }
+    }
+  });
+
+  it('lengths that differ by topic are learned by kind', () => {
+    const long = pool.table.prompts.map((_, j) => (pool.topic[j] === 0 ? 2000 : 20));
+    const byTopic = {
+      ...pool.table,
+      outTokens: Float64Array.from({ length: n * 5 }, (_, i) => long[Math.floor(i / 5)]!),
+    };
+    const router = fitRouter(byTopic, options);
+    const mean = (topic: boolean): number => {
+      const own = pool.table.prompts.filter((_, j) => (pool.topic[j] === 0) === topic);
+      return own.reduce((s, p) => s + router.route(p.text).expectedCost, 0) / own.length;
+    };
+    expect(mean(true)).toBeGreaterThan(3 * mean(false));
+  });
+
+  it('prices times ten, and models in another order, change no decision', () => {
+    const models = counted.models.map((m) => ({
+      ...m,
+      price_in_per_mtok: 10 * m.price_in_per_mtok,
+      price_out_per_mtok: 10 * m.price_out_per_mtok,
+    }));
+    const dear = fitRouter({ ...counted, models }, options);
+    const turned = new PromptRouter({ ...priced.parts, arms: [4, 2, 0, 3, 1].map((a) => priced.arms[a]!) });
+    for (const text of texts.slice(0, 40)) {
+      const { arm } = priced.route(text, { lambda: 0.3 });
+      expect(dear.route(text, { lambda: 0.3 }).arm).toBe(arm);
+      expect(turned.route(text, { lambda: 0.3 }).arm).toBe(arm);
+    }
+    expect(dear.point.cost / priced.point.cost).toBeCloseTo(10, 6);
   });
 });
 
