@@ -23,6 +23,7 @@ beforeAll(async () => {
     color: false,
     root: folder,
     dataDir: join(folder, 'data'),
+    place: { dataDir: join(folder, 'data'), store: undefined, replicas: undefined },
     signal: new AbortController().signal,
     progress: (line) => void lines.push(line),
     status: (line) => void lines.push(line),
