@@ -146,6 +146,7 @@ export function costOf(arm: ArmRecord, labelled: Labelled, j: number): number {
 }
 
 function meanCost(arm: ArmRecord, labelled: Labelled, rows: readonly number[]): number {
+  if (!arm.outTokens) return arm.fixedCost ?? 0;
   let sum = 0;
   let n = 0;
   for (const j of rows) {

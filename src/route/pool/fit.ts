@@ -299,11 +299,16 @@ export function armsOf(table: PromptTable, rows: readonly number[], cost: Float6
     info,
     error: column(table.score, m).map((s) => 1 - s),
     profiled: 'scored',
-    ...(table.outTokens
-      ? { outTokens: column(table.outTokens, m) }
-      : { fixedCost: column(cost, m).reduce((s, c) => s + c, 0) / Math.max(1, rows.length) }),
+    ...(table.outTokens ? { outTokens: column(table.outTokens, m) } : { fixedCost: meanOrConstant(column(cost, m)) }),
     ...(table.outTokens && table.thoughtTokens ? { thoughtTokens: column(table.thoughtTokens, m) } : {}),
   }));
+}
+
+/** The mean; of equal values their value, to the last bit. */
+function meanOrConstant(values: Float64Array): number {
+  const [first = 0] = values;
+  if (values.every((v) => v === first)) return first;
+  return values.reduce((s, v) => s + v, 0) / values.length;
 }
 
 function columnsOf(table: PromptTable, ids: readonly string[] | undefined): number[] {
