@@ -74,7 +74,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const all = [...known.values()];
   return {
     kills,
-    acknowledged: all.length,
+    acknowledged: all.length - totals.unsaid,
     forgotten: all.filter(({ state }) => state === 'gone').length,
     ...totals,
     seconds: (performance.now() - start) / 1000,
