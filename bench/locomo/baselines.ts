@@ -1,6 +1,6 @@
 // The plain methods that ours is compared with, on the same terms of the same turns: BM25, BM25 with neighbour turns, TF-IDF
 // cosine, and sketches of hashed TF-IDF without and with context. None of them knows speakers, dates or kinds of answers.
-import { inContext, normalised, terms, textVector } from 'cairn/memory';
+import { inContext, narrowed, normalised, terms, textVector } from 'cairn/memory';
 import { dequantise, quantise, sketcherOf, type SketchDim } from 'cairn/sketch';
 import type { Conversation } from './data.ts';
 import { type Answers, TOP } from './score.ts';
@@ -106,8 +106,10 @@ function sketches(dim: SketchDim, context: boolean): Baseline {
       const corpus = corpusOf(conversation);
       const rare = rarity(corpus);
       const sketcher = sketcherOf({ dim, seed: `locomo/${seed}`, family: 'hd3', store: 'i8', signatures: false });
-      const sketch = (attributes: Float32Array): Float64Array =>
-        unit(dequantise(quantise(sketcher.encode({ module: 'text/turn', attributes }, { how: 'recursion' }))));
+      const sketch = (vector: Float32Array): Float64Array => {
+        const attributes = narrowed(vector, dim);
+        return unit(dequantise(quantise(sketcher.encode({ module: 'text/turn', attributes }, { how: 'recursion' }))));
+      };
       const vectors = corpus.lists.map((list) => textVector(list, rare));
       const stored = vectors.map((own, i) => {
         const at = (j: number | undefined): Float64Array | undefined => (j === undefined ? undefined : vectors[j]);

@@ -19,5 +19,5 @@ export { type StoredTurn } from './corpus.ts';
 export { type TextEmbedder } from './trace.ts';
 export { type ByteRange, type Section, type Sentence, textFormats, type TextFormat, type Turn } from './tree.ts';
 export { terms } from './tokens.ts';
-export { ATTRIBUTES, inContext, normalised, split, textVector } from './attributes.ts';
+export { ATTRIBUTES, inContext, narrowed, normalised, split, textVector } from './attributes.ts';
 export { parseDate } from './dates.ts';
