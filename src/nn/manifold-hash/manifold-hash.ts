@@ -182,8 +182,8 @@ export class ManifoldHash implements AsyncDisposable {
   }
 
   /**
-   * Bits of embeddings: signs of a random rotation of the embedding less its mean. `ceil(width / 32)` words a row; rows of
-   * one manifold differ in few bits.
+   * Bits of embeddings: signs of a random rotation of the embedding less the mean over the rows of `fit` (less nothing where
+   * those rows were no network inputs). `ceil(width / 32)` words a row; rows of one manifold differ in few bits.
    */
   async hash(xs: Float32Array): Promise<Uint32Array> {
     const r = await this.embed(xs);
