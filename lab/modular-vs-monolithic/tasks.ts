@@ -107,8 +107,16 @@ export function treeTasks(rng: Rng, depth: number): (rng: Rng, n: number) => Tas
   });
 }
 
-/** Two linear tasks, chosen by the parity of the first `count` bits. */
+/**
+ * Two linear tasks at right angles and of equal size, chosen by the parity of the first `count` bits: whoever cannot read
+ * the parity explains exactly half of the variance.
+ */
 export function parityTasks(rng: Rng, count: number): (rng: Rng, n: number) => TaskData {
-  const maps = [linearMap(rng.fork('even')), linearMap(rng.fork('odd'))];
+  const [even, odd] = [linearMap(rng.fork('even')), linearMap(rng.fork('odd'))];
+  const dot = (a: Float64Array, b: Float64Array): number => a.reduce((s, v, k) => s + v * b[k]!, 0);
+  const along = dot(even, odd) / dot(even, even);
+  const across = odd.map((v, k) => v - along * even[k]!);
+  const scale = Math.sqrt(dot(even, even) / dot(across, across));
+  const maps = [even, across.map((v) => v * scale)];
   return bitTasks(maps, (bits) => bits.slice(0, count).reduce((s, v) => s ^ v, 0));
 }
