@@ -3,6 +3,7 @@ export {
   OnlineRouter,
   type Feedback,
   type Judge,
+  type LearnableDecision,
   type OnlineDecision,
   type OnlineRouterOptions,
   type OnlineRouterState,

@@ -3,7 +3,7 @@
 import { CairnError } from '../../errors.ts';
 import { Bandit, TwoExperts, type PredictorState } from '../../online/index.ts';
 import type { Rng } from '../../tensor/index.ts';
-import { costOf, type PromptDecision, type PromptRouter, type RouteLimits } from '../pool/index.ts';
+import { type Candidate, costOf, type PromptDecision, type PromptRouter, type RouteLimits } from '../pool/index.ts';
 import { Outcomes, type OutcomesState, type OutcomeSource } from './outcomes.ts';
 
 /**
@@ -44,12 +44,22 @@ export interface OnlineDecision {
   readonly lambda: number;
   readonly relativeCost: number;
   readonly decision: PromptDecision;
+  /** All arms of the decision as the corrected router ranks them, with its expected errors. */
+  readonly corrected: readonly Candidate[];
+}
+
+/** What must be kept of a decision to learn from its outcome, at once or much later. */
+export interface LearnableDecision extends Pick<
+  OnlineDecision,
+  'arm' | 'safeArm' | 'learnedArm' | 'propensity' | 'lambda' | 'relativeCost'
+> {
+  readonly decision: Pick<PromptDecision, 'phi'>;
 }
 
 /** How an answered request turned out. */
 export interface Feedback {
   readonly event: string;
-  readonly decided: OnlineDecision;
+  readonly decided: LearnableDecision;
   /** 1 right, 0 wrong. */
   readonly outcome: number;
   readonly source: OutcomeSource;
@@ -105,17 +115,19 @@ export class OnlineRouter {
 
   /** Chooses an arm. While nothing has been learned this is the fitted router's choice, always. */
   route(text: string, limits: RouteLimits = {}): OnlineDecision {
-    return this.#choose(this.router.route(text, limits));
+    return this.choose(this.router.route(text, limits));
   }
 
   /** The same for features that are there already. */
   routeFeatures(z: ArrayLike<number>, inTokens: number, limits: RouteLimits = {}): OnlineDecision {
-    return this.#choose(this.router.routeFeatures(z, inTokens, limits));
+    return this.choose(this.router.routeFeatures(z, inTokens, limits));
   }
 
-  #choose(decision: PromptDecision): OnlineDecision {
+  /** The same for a decision that the fitted router made already. */
+  choose(decision: PromptDecision): OnlineDecision {
     const safe = decision.ranking[0]!;
-    const learned = this.#corrected(decision);
+    const corrected = this.corrected(decision);
+    const learned = corrected[0]!;
     const weight = this.#learnedWeight();
     const takeLearned =
       safe.id !== learned.id &&
@@ -133,25 +145,24 @@ export class OnlineRouter {
       lambda: decision.lambda,
       relativeCost: chosen.expectedCost / this.router.scale,
       decision,
+      corrected,
     };
   }
 
-  /** The best arm of a decision when outcomes are taken into account. */
-  #corrected(decision: PromptDecision): { id: string; expectedCost: number } {
+  /** The arms of a decision when outcomes are taken into account, best first. Draws nothing. */
+  corrected(decision: PromptDecision): Candidate[] {
     const { estimates, parts, labelled, scale } = this.router;
-    let best: { id: string; expectedCost: number } | undefined;
-    let least = Infinity;
-    for (const candidate of decision.ranking) {
+    const maps = labelled.phis.length;
+    const ranking = decision.ranking.map((candidate): Candidate => {
       const estimate = estimates[candidate.index]!;
-      const maps = labelled.phis.length;
       const error = this.outcomes.expectedError(candidate.id, estimate, decision.phi, maps, parts.options.n0);
       const score = error + decision.lambda * (candidate.expectedCost / scale);
-      if (score < least - 1e-12) {
-        best = candidate;
-        least = score;
-      }
-    }
-    return best!;
+      return { ...candidate, expectedError: error, score };
+    });
+    let best = 0;
+    for (let i = 1; i < ranking.length; i++) if (ranking[i]!.score < ranking[best]!.score - 1e-12) best = i;
+    const first = ranking[best]!;
+    return [first, ...ranking.filter((candidate) => candidate !== first).sort((a, b) => a.score - b.score)];
   }
 
   #learnedWeight(): number {
@@ -184,7 +195,7 @@ export class OnlineRouter {
     for (let i = 0; i < this.#replays && ids.length > 0; i++) {
       const j = rng.integer(ids.length);
       const decision = this.router.routeFeatures(features.subarray(j * dim, (j + 1) * dim), inTokens[j]!, { lambda });
-      const learned = this.#corrected(decision);
+      const learned = this.corrected(decision)[0]!;
       const arms = [decision.arm, learned.id].map((id) => parts.arms.find((a) => a.id === id)!);
       if (arms[0] === arms[1] || arms.some((arm) => Number.isNaN(arm.error[j]!))) continue;
       const costs = arms.map((arm) => costOf(arm, labelled, j) / this.router.scale);
@@ -195,7 +206,7 @@ export class OnlineRouter {
   }
 
   /** The outcome of the chosen arm alone, weighed by the chance of the choice. */
-  #weigh(decided: OnlineDecision, outcome: number): void {
+  #weigh(decided: LearnableDecision, outcome: number): void {
     if (decided.safeArm === decided.learnedArm) return;
     const chosen = decided.arm === decided.safeArm ? 0 : 1;
     const gain = gainOf(1 - outcome, decided.relativeCost, decided.lambda);

@@ -1,6 +1,6 @@
 // The gateway's native API: what the studio shows of it. Every answer is JSON; nothing here holds a prompt or a secret.
 import type { Context, Hono } from 'hono';
-import { humanAsk } from '../../route/index.ts';
+import { humanAsk, type OutcomeSource } from '../../route/index.ts';
 import { CairnError } from '../../errors.ts';
 import { readJson } from '../_body.ts';
 import { toInteger } from '../_query.ts';
@@ -49,8 +49,48 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
       degraded: false,
     });
     const ask = humanAsk(request.messages as never);
-    return c.json({ ask, inTokens: request.inTokens, ...planRecord(plan) });
+    const { online } = gateway.current;
+    const corrected =
+      online === undefined || plan.decision === undefined ? undefined : online.corrected(plan.decision)[0]!;
+    return c.json({
+      ask,
+      inTokens: request.inTokens,
+      ...planRecord(plan),
+      ...(corrected === undefined
+        ? {}
+        : {
+            learned: {
+              id: corrected.id,
+              expectedError: corrected.expectedError,
+              weight: online!.standing().learnedWeight,
+            },
+          }),
+    });
   });
+
+  app.post('/api/route/feedback', async (c) => {
+    const gateway = await open();
+    const { event, outcome, source } = await readJson(c);
+    const record = typeof event === 'string' ? await gateway.decision(event) : undefined;
+    if (record === undefined) throw notFound();
+    const report = { outcome: outcome as number, source: (source ?? 'explicit') as OutcomeSource };
+    const lesson = await gateway.learning.report(record, report);
+    gateway.amend({ ...record, outcome: report.outcome, outcomeSource: report.source });
+    if (report.outcome < 0.5) gateway.sessions.unpin(record.id);
+    return c.json({ event: record.id, ...report, ...lesson, learning: gateway.learning.view() });
+  });
+
+  app.delete('/api/route/feedback/:event', async (c) => {
+    const gateway = await open();
+    const record = await gateway.decision(c.req.param('event'));
+    if (record === undefined) throw notFound();
+    const { outcome, outcomeSource: _source, ...rest } = record;
+    const taught = await gateway.learning.forget(record.id);
+    if (outcome !== undefined) gateway.amend(rest);
+    return c.json({ event: record.id, forgotten: outcome !== undefined, taught, learning: gateway.learning.view() });
+  });
+
+  app.get('/api/route/learning', async (c) => c.json((await open()).learning.view()));
 
   app.get('/api/route/curve', async (c) => {
     const { prompts } = (await open()).current;

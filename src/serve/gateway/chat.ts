@@ -96,6 +96,7 @@ class Chat {
       request,
       pool: this.#current.pool,
       prompts: this.#current.prompts,
+      online: this.#current.online,
       key,
       session: this.#gateway.sessions.get(this.#session),
       pin: headers.pin,
@@ -237,6 +238,7 @@ class Chat {
     const session: Session = {
       arm: planned.arm.id,
       at: this.#gateway.now(),
+      event: this.#id,
       promptTokens: this.#context.request.inTokens,
       unpinned: failed,
       midTool: body !== undefined && callsTool(body),

@@ -83,6 +83,18 @@ const budget = z
   })
   .strict();
 
+const feedback = z
+  .object({
+    /** Who decides how much outcomes may move the choice: the labelled prompts, verified outcomes, any outcome; off: nothing is learned. */
+    judge: z.enum(['replay', 'verified', 'outcomes', 'off']).default('replay'),
+    /** Disagreements after which one counts a factor e less. */
+    memory: z.number().int().min(2).max(1_000_000).default(512),
+    /** Share of disagreements decided by chance; `replay` needs none. */
+    exploration: z.number().min(0.001).max(1).default(0.1),
+  })
+  .strict();
+const FEEDBACK = { judge: 'replay', memory: 512, exploration: 0.1 } as const;
+
 export const gatewayConfig = z
   .object({
     $schema: z.string().optional(),
@@ -108,12 +120,14 @@ export const gatewayConfig = z
           })
           .strict()
           .default({ enabled: true, margin: 0.02, remainingTurns: 3, warmMs: 300_000 }),
+        feedback: feedback.default(FEEDBACK),
       })
       .strict()
       .default({
         default: {},
         policies: {},
         stickiness: { enabled: true, margin: 0.02, remainingTurns: 3, warmMs: 300_000 },
+        feedback: FEEDBACK,
       }),
     fallback: z
       .object({
@@ -147,6 +161,7 @@ export type GatewayConfig = z.infer<typeof gatewayConfig>;
 export type ProviderConfig = GatewayConfig['providers'][number];
 export type ModelConfig = GatewayConfig['models'][number];
 export type PolicyConfig = z.infer<typeof policy>;
+export type FeedbackConfig = z.infer<typeof feedback>;
 export type BudgetConfig = GatewayConfig['budgets'][number];
 
 /** The empty configuration: no upstream models. */

@@ -40,7 +40,19 @@ export interface DecisionRecord {
   readonly ms: number;
   /** Milliseconds of it that were not spent upstream. */
   readonly overheadMs: number;
+  /** How the answer turned out, as somebody said. */
   readonly outcome?: number;
+  readonly outcomeSource?: string;
+  /** The choice between the fitted router and the one that outcomes corrected; what learning from the outcome needs. */
+  readonly online?: {
+    readonly fit: string;
+    readonly arm: string;
+    readonly safeArm: string;
+    readonly learnedArm: string;
+    readonly propensity: number;
+    readonly learnedWeight: number;
+    readonly relativeCost: number;
+  };
   /** Assignment of the prompt to kinds, for learning from outcomes; never its text. */
   readonly phi?: readonly (readonly [kind: number, share: number])[];
 }
@@ -75,6 +87,11 @@ export function planHeaders(
     const error = runnerUp.expectedError === undefined ? '' : runnerUp.expectedError.toFixed(3);
     headers['x-cairn-runner-up'] = `${ascii(runnerUp.arm.id)};${error};${runnerUp.expectedCost.toPrecision(3)}`;
   }
+  if (plan.online !== undefined && plan.online.safeArm !== plan.online.learnedArm) {
+    const { arm, learnedArm, learnedWeight } = plan.online;
+    headers['x-cairn-learned'] =
+      `${arm === learnedArm ? 'followed' : 'not followed'};weight=${learnedWeight.toFixed(3)}`;
+  }
   if (plan.sticky !== undefined) headers['x-cairn-sticky'] = plan.sticky;
   return headers;
 }
@@ -97,7 +114,17 @@ export function planRecord(
   plan: Plan,
 ): Pick<
   DecisionRecord,
-  'by' | 'router' | 'cluster' | 'clusterShare' | 'interval' | 'lambda' | 'arms' | 'removed' | 'sticky' | 'phi'
+  | 'by'
+  | 'router'
+  | 'cluster'
+  | 'clusterShare'
+  | 'interval'
+  | 'lambda'
+  | 'arms'
+  | 'removed'
+  | 'sticky'
+  | 'phi'
+  | 'online'
 > {
   const { decision } = plan;
   return {
@@ -120,6 +147,7 @@ export function planRecord(
     })),
     removed: plan.removed,
     ...(plan.sticky === undefined ? {} : { sticky: plan.sticky }),
+    ...(plan.online === undefined ? {} : { online: plan.online }),
   };
 }
 

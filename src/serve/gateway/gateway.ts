@@ -4,11 +4,12 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { createRedactor, type Provider, redactJson } from '../../providers/index.ts';
-import { loadRouter, type PromptRouter } from '../../route/index.ts';
+import { loadRouter, type OnlineRouter, type PromptRouter } from '../../route/index.ts';
 import { EMPTY_CONFIG, type GatewayConfig, parseConfig, readConfig } from './config.ts';
 import type { DecisionRecord } from './explain.ts';
 import { ClientKeys } from './keys.ts';
 import { Ledger } from './ledger.ts';
+import { Learning } from './learning.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { Pool } from './pool.ts';
 import { joinPool, type PromptPool } from './prompt-pool.ts';
@@ -35,6 +36,8 @@ export interface GatewayOptions {
 export interface Current {
   readonly pool: Pool;
   readonly prompts: PromptPool | undefined;
+  /** Learns from outcomes on top of the fitted router. */
+  readonly online: OnlineRouter | undefined;
 }
 
 /** Decisions that are kept. */
@@ -45,6 +48,7 @@ export class Gateway {
   readonly state: GatewayState;
   readonly keys: ClientKeys;
   readonly ledger: Ledger;
+  readonly learning: Learning;
   readonly sessions = new Sessions();
   readonly metrics = new GatewayMetrics();
   readonly now: () => number;
@@ -59,14 +63,15 @@ export class Gateway {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(options: GatewayOptions, state: GatewayState) {
+  private constructor(options: GatewayOptions, state: GatewayState, learning: Learning) {
     this.#options = options;
     this.state = state;
+    this.learning = learning;
     this.now = options.now ?? Date.now;
     this.uniform = options.uniform ?? Math.random;
     this.keys = new ClientKeys(state, this.now);
     this.ledger = new Ledger(state, this.now);
-    this.#current = { pool: new Pool(EMPTY_CONFIG, this.#poolOptions()), prompts: undefined };
+    this.#current = { pool: new Pool(EMPTY_CONFIG, this.#poolOptions()), prompts: undefined, online: undefined };
     const redact = createRedactor(() => this.#current.pool.secrets());
     this.redact = redact;
     this.log = (line) => options.log?.(redact(line));
@@ -75,8 +80,10 @@ export class Gateway {
   /** @throws CairnError `no_config`, `bad_config`, `state_unavailable` and those of a router that cannot be read */
   static async open(options: GatewayOptions): Promise<Gateway> {
     const state = options.state ?? openSqliteState(options.statePath ?? ':memory:');
-    const gateway = new Gateway(options, state);
+    let gateway: Gateway;
     try {
+      // Its texts name no secret and no prompt.
+      gateway = new Gateway(options, state, await Learning.open(state, (line) => options.log?.(line)));
       const config =
         options.configPath === undefined ? parseConfig(options.config ?? {}) : readConfig(options.configPath);
       await gateway.#take(config);
@@ -124,8 +131,7 @@ export class Gateway {
   /** Exchanges the fitted router; requests under way keep theirs. */
   useRouter(router: PromptRouter, path = ''): void {
     this.#fitted = { path, router };
-    const { pool } = this.#current;
-    this.#current = { pool, prompts: joinPool(router, pool) };
+    this.#current = this.#join(this.#current.pool);
   }
 
   async #take(config: GatewayConfig): Promise<void> {
@@ -144,8 +150,13 @@ export class Gateway {
       }
     }
     const before = this.#current.pool;
-    this.#current = { pool, prompts: this.#fitted === undefined ? undefined : joinPool(this.#fitted.router, pool) };
+    this.#current = this.#join(pool);
     before.retire();
+  }
+
+  #join(pool: Pool): Current {
+    const prompts = this.#fitted === undefined ? undefined : joinPool(this.#fitted.router, pool);
+    return { pool, prompts, online: this.learning.attach(prompts?.router, pool.config.routing.feedback) };
   }
 
   #poolOptions(): { env: Readonly<Record<string, string | undefined>>; local?: Readonly<Record<string, Provider>> } {
@@ -162,6 +173,11 @@ export class Gateway {
   /** Keeps a decision: written with others a moment later. */
   decided(record: DecisionRecord): void {
     this.metrics.decided(record);
+    this.amend(record);
+  }
+
+  /** Writes a decision anew after something was learned about it. */
+  amend(record: DecisionRecord): void {
     this.#unwritten.set(record.id, record);
     for (const listener of this.#listeners) listener(record);
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_EVERY_MS);
@@ -209,6 +225,7 @@ export class Gateway {
   async close(): Promise<void> {
     if (this.#options.configPath !== undefined) unwatchFile(this.#options.configPath);
     await this.flush();
+    await this.learning.save();
     await this.#current.pool.close();
     await this.state.close();
   }

@@ -1,9 +1,11 @@
 // Which models to try for a request, in which order, and why. Names are resolved here; the router is asked here; a conversation
 // is kept with its model here. Nothing is called.
-import { humanAsk, type PromptDecision } from '../../route/index.ts';
+import { humanAsk, type OnlineDecision, type OnlineRouter, type PromptDecision } from '../../route/index.ts';
 import type { ModelConfig, PolicyConfig } from './config.ts';
+import type { DecisionRecord } from './explain.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { ClientKey } from './keys.ts';
+import { fitOf } from './learning.ts';
 import type { Arm, Pool } from './pool.ts';
 import type { PromptPool } from './prompt-pool.ts';
 import type { ChatRequest } from './request.ts';
@@ -30,6 +32,8 @@ export interface Plan {
   /** Models left out, by the reason. */
   readonly removed: Readonly<Record<string, readonly string[]>>;
   readonly sticky: 'kept' | 'moved' | undefined;
+  /** What was drawn between the fitted router and the corrected one, where outcomes are learned from. */
+  readonly online?: NonNullable<DecisionRecord['online']>;
   /** What the human asked: only kept while the request is worked on. */
   readonly ask: string;
 }
@@ -38,6 +42,8 @@ export interface PlanInput {
   readonly request: ChatRequest;
   readonly pool: Pool;
   readonly prompts: PromptPool | undefined;
+  /** Learns from outcomes; left out: only the fitted router is asked and nothing is drawn. */
+  readonly online?: OnlineRouter | undefined;
   readonly key: ClientKey | undefined;
   readonly session: Session | undefined;
   readonly pin: string | undefined;
@@ -191,7 +197,9 @@ function routed(input: PlanInput, prompts: PromptPool, policy: PolicyConfig, eli
     eligible: (arm) => allowed.has(arm.id),
     ...(input.maxCostUsd === undefined ? {} : { maxCostUsd: input.maxCostUsd }),
   });
-  let arms: PlannedArm[] = decision.ranking.map((c) => ({
+  const drawn = input.online?.choose(decision);
+  const followed = drawn !== undefined && drawn.arm !== drawn.safeArm;
+  let arms: PlannedArm[] = (followed ? drawn.corrected : decision.ranking).map((c) => ({
     arm: prompts.armOf.get(c.id)!,
     expectedError: c.expectedError,
     expectedCost: c.expectedCost,
@@ -217,7 +225,33 @@ function routed(input: PlanInput, prompts: PromptPool, policy: PolicyConfig, eli
     sticky = kept ? 'kept' : 'moved';
     if (kept && at > 0) arms = [arms[at]!, ...arms.filter((_, i) => i !== at)];
   }
-  return { by: 'uniroute', arms, decision, lambda, removed: { ...eligible.removed, ...decision.removed }, sticky, ask };
+  return {
+    by: 'uniroute',
+    arms,
+    decision,
+    lambda,
+    removed: { ...eligible.removed, ...decision.removed },
+    sticky,
+    ask,
+    ...(drawn === undefined || input.online === undefined
+      ? {}
+      : { online: drawnOf(drawn, arms[0]!.arm.id, sticky !== 'kept', fitOf(input.online.router)) }),
+  };
+}
+
+/** A conversation that stays was not free to choose: its outcome is about its model and not about the choice. */
+function drawnOf(drawn: OnlineDecision, taken: string, moved: boolean, fit: string): NonNullable<Plan['online']> {
+  const { arm, safeArm, learnedArm, propensity, learnedWeight, relativeCost } = drawn;
+  const free = moved && arm === taken;
+  return {
+    fit,
+    arm: taken,
+    safeArm: free ? safeArm : taken,
+    learnedArm: free ? learnedArm : taken,
+    propensity: free ? propensity : 1,
+    learnedWeight,
+    relativeCost,
+  };
 }
 
 /** Nothing fitted: the reference model, then the others from the dearest to the cheapest. */

@@ -10,6 +10,8 @@ export interface Session {
   at: number;
   /** Prompt tokens of its last call: what the provider may still have in its cache. */
   promptTokens: number;
+  /** Event of its last call. */
+  event?: string;
   /** The last turn failed or was marked bad: the next one is free to move. */
   unpinned: boolean;
   /** A tool call waits for its result. */
@@ -78,6 +80,11 @@ export class Sessions {
       this.#sessions.set(key, session);
     }
     return session;
+  }
+
+  /** The answer of this event was bad: if it is its conversation's last, the next turn is free to move. */
+  unpin(event: string): void {
+    for (const session of this.#sessions.values()) if (session.event === event) session.unpinned = true;
   }
 
   set(key: string, session: Session): void {
