@@ -121,6 +121,30 @@ test('a decision explains itself, before and after', async () => {
   expect(curve.points.length).toBeGreaterThan(100);
 });
 
+test('an outcome is kept with its decision, teaches, and is taken back', async () => {
+  const send = async (path: string, init?: RequestInit): Promise<ReturnType<JSON['parse']>> =>
+    (await fetch(new URL(path, server.url), init)).json();
+  const say = (body: object): Promise<ReturnType<JSON['parse']>> =>
+    send('/api/route/feedback', { method: 'POST', body: JSON.stringify(body) });
+  const headers = await ask('cairn/auto:best', table.prompts[540]!.text, { 'x-cairn-session': 'told' });
+  const event = headers.get('x-cairn-event')!;
+  const told = await say({ event, outcome: 0 });
+  expect(told).toMatchObject({ event, outcome: 0, source: 'explicit', taught: true, learning: { outcomes: 1 } });
+  expect(told.learning.guarantee.kind).toBe('labelled prompts');
+  expect((await send(`/api/route/explain/${event}`)).decision.outcome).toBe(0);
+  // After a bad answer the conversation is free to move.
+  const next = await ask('cairn/auto:best', table.prompts[541]!.text, { 'x-cairn-session': 'told' });
+  expect(next.get('x-cairn-sticky')).not.toBe(null);
+  const named = await ask(names[0]!, 'hello');
+  const unrouted = await say({ event: named.get('x-cairn-event'), outcome: 1 });
+  expect(unrouted).toMatchObject({ taught: false, why: expect.stringContaining('not chosen by the router') });
+  expect((await say({ event: 'none', outcome: 1 })).error.code).toBe('not_found');
+  expect((await say({ event, outcome: 2 })).error.code).toBe('bad_outcome');
+  const back = await send(`/api/route/feedback/${event}`, { method: 'DELETE' });
+  expect(back).toMatchObject({ forgotten: true, taught: true, learning: { outcomes: 0 } });
+  expect((await send(`/api/route/explain/${event}`)).decision.outcome).toBeUndefined();
+});
+
 test('local vectors of prompts are embeddings like any other, as numbers and as base64', async () => {
   const input = [table.prompts[0]!.text, ''];
   const numbers = await client.embeddings.create({ model: 'cairn/lsa-128', input, encoding_format: 'float' });

@@ -87,6 +87,14 @@ describe.skipIf(!haveBrowser('routing page'))('routing page', () => {
     expect(await card.innerText()).toMatch(/for prompts of kind \d+ \(.+ sure of the kind\), expected to be wrong in/);
     expect(await card.getByRole('row').count()).toBe(5);
 
+    const learning = page.getByRole('region', { name: 'Learning' });
+    expect(await learning.innerText()).toMatch(/No outcome was told yet.*Bounded on the labelled prompts/s);
+    await card.getByRole('button', { name: 'Bad answer' }).click();
+    await page.locator('button[aria-pressed="true"]', { hasText: 'Bad answer' }).waitFor();
+    expect(gateway.learning.view().outcomes).toBe(1);
+    await card.getByRole('button', { name: 'Bad answer' }).click();
+    await expect.poll(() => gateway.learning.view().outcomes).toBe(0);
+
     const before = await list.first().innerText();
     await ask(60);
     await expect.poll(() => page.getByRole('region', { name: 'Totals' }).innerText()).toContain('56');

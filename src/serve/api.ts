@@ -181,5 +181,12 @@ const ENDPOINTS = [
   'GET /api/stream',
   'GET /api/stream/state',
   'POST /api/stream/{pause,resume,step,speed}',
+  'GET /api/models',
+  'GET /api/route/{decisions,curve,own-curve,totals,learning}',
+  'GET /api/route/explain/:event',
+  'POST /api/route/explain',
+  'POST /api/route/feedback',
+  'DELETE /api/route/feedback/:event',
+  'GET /api/budgets',
   'GET /v1/models',
 ] as const;

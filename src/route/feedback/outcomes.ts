@@ -146,7 +146,8 @@ export class Outcomes {
     for (let k = 0; k < phi.length; k++) {
       const share = phi[k]!;
       if (share === 0) continue;
-      const labelled = (estimate.mass[k]! + Math.max(1, Math.min(n0, 1e6))) * trust;
+      // However strong the pull towards the arm's mean, that mean is known from its labelled prompts only.
+      const labelled = (estimate.mass[k]! + Math.max(1, Math.min(n0, estimate.count))) * trust;
       const sum = known?.sums.get(k);
       const psi = sum
         ? (labelled * estimate.psi[k]! + maps * sum.errors) / (labelled + maps * Math.max(0, sum.mass))

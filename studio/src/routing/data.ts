@@ -46,6 +46,15 @@ export interface Decision {
   readonly completionTokens?: number;
   readonly ms: number;
   readonly overheadMs: number;
+  readonly outcome?: number;
+}
+
+/** What outcomes taught, and what is promised. */
+export interface LearningView {
+  readonly judge: string;
+  readonly outcomes: number;
+  readonly learnedWeight: number;
+  readonly guarantee: { readonly kind: string; readonly says: string };
 }
 
 export interface GatewayTotals {
@@ -115,6 +124,11 @@ export const routingApi = {
   totals: () => call<GatewayTotals>('/api/route/totals'),
   ownCurve: () => call<OwnCurve>('/api/route/own-curve'),
   curve: () => call<FittedCurve>('/api/route/curve'),
+  learning: () => call<LearningView>('/api/route/learning'),
+  tell: (event: string, outcome: number) =>
+    post<{ taught: boolean; why?: string }>('/api/route/feedback', { event, outcome }),
+  untell: (event: string) =>
+    call<{ forgotten: boolean }>(`/api/route/feedback/${encodeURIComponent(event)}`, { method: 'DELETE' }),
   dryRun: (prompt: string) =>
     post<Omit<Decision, 'id'> & { ask: string; inTokens: number }>('/api/route/explain', { prompt }),
 };

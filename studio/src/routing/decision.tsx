@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { millis, percent, time, usd } from '../format.ts';
 import type { ArmView, Decision } from './data.ts';
+import { Thumbs } from './outcome.tsx';
 
 const BY: Readonly<Record<string, string>> = {
   uniroute: 'the router chose',
@@ -74,6 +75,7 @@ export function DecisionCard({ decision: d }: { readonly decision: Decision }): 
         {d.sticky === 'kept' && <>; the conversation stays with its model</>}
         {d.sticky === 'moved' && <>; the conversation moved, since another is clearly better</>}.
       </p>
+      <Thumbs key={d.id} decision={d} />
       <Arms arms={d.arms} chosen={d.model} />
       {Object.entries(d.removed).map(([why, ids]) => (
         <p key={why} class="quiet">

@@ -8,12 +8,14 @@ import {
   decisions,
   gatewayTotals,
   type FittedCurve,
+  type LearningView,
   type ModelRow,
   type OwnCurve,
   routingApi,
 } from './data.ts';
 import { DecisionCard, DecisionList } from './decision.tsx';
 import { DryRun } from './dry-run.tsx';
+import { Learned } from './outcome.tsx';
 import { Pool } from './pool.tsx';
 import { usd } from '../format.ts';
 import { Setup } from './setup.tsx';
@@ -24,23 +26,26 @@ export function RoutingPage(): JSX.Element {
   const [models, setModels] = useState<readonly ModelRow[] | null>(null);
   const [own, setOwn] = useState<OwnCurve | null>(null);
   const [fitted, setFitted] = useState<FittedCurve | null>(null);
+  const [learning, setLearning] = useState<LearningView | null>(null);
   const [chosen, setChosen] = useState<string | null>(null);
 
   useEffect(() => {
     document.title = 'Routing · Cairn';
     let wanted = true;
     const refresh = async (): Promise<void> => {
-      const [list, totals, curve, measured] = await Promise.all([
+      const [list, totals, curve, measured, taught] = await Promise.all([
         routingApi.models(),
         routingApi.totals(),
         routingApi.ownCurve(),
         routingApi.curve(),
+        routingApi.learning(),
       ]);
       if (!wanted) return;
       setModels(list.models);
       gatewayTotals.value = totals;
       setOwn(curve);
       setFitted(measured);
+      setLearning(taught);
     };
     refresh().catch(complain);
     routingApi.decisions().then((page) => addDecisions(page.decisions), complain);
@@ -87,6 +92,7 @@ export function RoutingPage(): JSX.Element {
           <Pool models={models} totals={totals} router={totals?.router ?? null} />
           <DryRun />
           <Curve own={own} fitted={fitted} />
+          {learning && <Learned learning={learning} />}
         </div>
         <div>
           <DecisionList list={list} chosen={decision?.id ?? null} onChoose={setChosen} />
