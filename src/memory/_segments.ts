@@ -57,6 +57,28 @@ export function readKey(view: DataView, at: number): number {
   return view.getUint32(at, true) + (view.getUint16(at + 4, true) + view.getUint8(at + 6) * 65536) * 4294967296;
 }
 
+/** Visits the events of a segment without making an object of each; `words` holds the signature of the visited one. */
+export function eachOfSegment(
+  bytes: Uint8Array,
+  visit: (place: number, prefix: number, centre: number, words: Uint32Array) => void,
+): void {
+  const view = unseal(bytes);
+  const words = new Uint32Array(SIGNATURE_WORDS);
+  const places = placesOf(bytes);
+  for (let place = 0; place < places; place++) {
+    const at = place * SLOT;
+    const centre = view.getUint16(at + 6, true);
+    if (centre === GONE) continue;
+    for (let i = 0; i < SIGNATURE_WORDS; i++) words[i] = view.getUint32(at + 8 + i * 4, true);
+    visit(place, view.getUint32(at) * 65536 + view.getUint16(at + 4), centre, words);
+  }
+}
+
+/** Places of a segment row, empty ones included. */
+export function placesOf(bytes: Uint8Array): number {
+  return Math.floor((bytes.length - 4) / SLOT);
+}
+
 /** A segment of consecutive references; an empty place stands for an event that is gone. */
 export function packSegment(entries: readonly (IndexEntry | undefined)[]): Uint8Array {
   const out = new Uint8Array(entries.length * SLOT + 4);
@@ -67,7 +89,7 @@ export function packSegment(entries: readonly (IndexEntry | undefined)[]): Uint8
 
 export function unpackSegment(bytes: Uint8Array): (IndexEntry | undefined)[] {
   const view = unseal(bytes);
-  return Array.from({ length: Math.floor((bytes.length - 4) / SLOT) }, (_, i) => readSlot(view, i * SLOT));
+  return Array.from({ length: placesOf(bytes) }, (_, i) => readSlot(view, i * SLOT));
 }
 
 function writeSlot(view: DataView, at: number, entry: IndexEntry | undefined): void {

@@ -2,10 +2,12 @@
 // here is the only copy of anything.
 import type Database from 'libsql';
 import type { Dictionary } from './_dictionary.ts';
+import { IdTable } from './_id-table.ts';
 import {
-  type IndexEntry,
+  eachOfSegment,
   packSegment,
   type PendingEntry,
+  placesOf,
   prefixOf,
   unpackPending,
   unpackSegment,
@@ -23,7 +25,7 @@ export class SqliteIndex {
   readonly events: LshIndex;
   readonly #lshOptions: LshOptions;
   /** First 48 bits of an id to the references that have them. */
-  readonly #refs = new Map<number, number | number[]>();
+  readonly #refs = new IdTable();
   readonly pending = new Map<number, PendingEntry>();
   readonly #tail = new Map<number, number[]>();
   readonly #entities = new Map<number, { readonly ord: number; readonly module: string }>();
@@ -42,19 +44,16 @@ export class SqliteIndex {
   }
 
   load(db: Database.Database, dictionary: Dictionary): void {
-    for (const row of db.prepare('SELECT first, bytes FROM segment ORDER BY first').raw().all([])) {
-      const [first, bytes] = row as [number, Uint8Array];
-      let entries: readonly (IndexEntry | undefined)[];
-      try {
-        entries = unpackSegment(bytes);
-      } catch {
-        this.faults.push({ table: 'segment', first });
-        this.#recoverIds(db, first, Math.floor((bytes.length - 4) / 40));
-        continue;
-      }
-      entries.forEach((entry, i) => {
-        if (entry !== undefined) this.#addEvent(first + i, entry);
-      });
+    const [last] = db.prepare('SELECT max(ord) FROM event').raw().get([]) as [number | null];
+    this.#refs.reserve(last ?? 0);
+    this.events.reserve((last ?? 0) + 1);
+    // In portions, so that the rows of a large store are not all in memory at once.
+    const some = db.prepare('SELECT first, bytes FROM segment WHERE first > ? ORDER BY first LIMIT 64').raw();
+    for (let after = -1; ;) {
+      const rows = some.all([after]) as [number, Uint8Array][];
+      if (rows.length === 0) break;
+      for (const [first, bytes] of rows) this.#loadSegment(db, first, bytes);
+      after = rows[rows.length - 1]![0];
     }
     for (const row of db.prepare('SELECT ord, bytes FROM pending ORDER BY ord').raw().all([])) {
       const [ord, bytes] = row as [number, Uint8Array];
@@ -72,19 +71,31 @@ export class SqliteIndex {
     }
   }
 
+  #loadSegment(db: Database.Database, first: number, bytes: Uint8Array): void {
+    try {
+      eachOfSegment(bytes, (place, prefix, centre, words) => {
+        this.#refs.add(prefix, first + place);
+        this.events.add(first + place, words, centre);
+        this.count++;
+      });
+    } catch {
+      this.faults.push({ table: 'segment', first });
+      this.#recoverIds(db, first, placesOf(bytes));
+    }
+  }
+
   /** Events whose index row is damaged are still found by id and listed. */
   #recoverIds(db: Database.Database, first: number, n: number): void {
     const rows = db.prepare('SELECT ord, id FROM event WHERE ord >= ? AND ord < ? AND structure > 0').raw();
     for (const row of rows.all([first, first + n])) {
       const [ord, id] = row as [number, Uint8Array];
-      this.#addRef(prefixOf(id), ord);
+      this.#refs.add(prefixOf(id), ord);
       this.count++;
     }
   }
 
   refsOf(id: Uint8Array): readonly number[] {
-    const found = this.#refs.get(prefixOf(id));
-    return found === undefined ? [] : typeof found === 'number' ? [found] : found;
+    return this.#refs.get(prefixOf(id));
   }
 
   addPending(ref: number, entry: PendingEntry): void {
@@ -126,10 +137,7 @@ export class SqliteIndex {
   }
 
   removeEvent(ref: number, id: Uint8Array): void {
-    const prefix = prefixOf(id);
-    const rest = this.refsOf(id).filter((r) => r !== ref);
-    if (rest.length === 0) this.#refs.delete(prefix);
-    else this.#refs.set(prefix, rest.length === 1 ? rest[0]! : rest);
+    this.#refs.remove(prefixOf(id), ref);
     this.pending.delete(ref);
     this.events.remove(ref);
     this.count--;
@@ -180,16 +188,10 @@ export class SqliteIndex {
     return packSegment(entries);
   }
 
-  #addEvent(ref: number, entry: IndexEntry): void {
-    this.#addRef(entry.prefix, ref);
+  #addEvent(ref: number, entry: PendingEntry): void {
+    this.#refs.add(entry.prefix, ref);
     this.events.add(ref, entry.signature, entry.centre);
     this.count++;
-  }
-
-  #addRef(prefix: number, ref: number): void {
-    const found = this.#refs.get(prefix);
-    if (found === undefined) this.#refs.set(prefix, ref);
-    else this.#refs.set(prefix, typeof found === 'number' ? [found, ref] : [...found, ref]);
   }
 }
 

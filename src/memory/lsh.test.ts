@@ -62,6 +62,36 @@ describe('signatures', () => {
   });
 });
 
+/** The transform one level at a time, in f32. */
+function plainSign(values: Float32Array, seed: string): number[] {
+  const work = Float32Array.from(values);
+  const rng = new Rng(seed).fork('memory/signature');
+  for (const round of [0, 1, 2]) {
+    const stream = rng.fork(round);
+    const signs = Uint32Array.from({ length: work.length >>> 5 }, () => stream.u32());
+    for (let i = 0; i < work.length; i++) if ((signs[i >>> 5]! >>> (i & 31)) & 1) work[i] = -work[i]!;
+    for (let h = 1; h < work.length; h *= 2) {
+      for (let i = 0; i < work.length; i++) {
+        if ((i & h) !== 0) continue;
+        const [a, b] = [work[i]!, work[i + h]!];
+        work[i] = a + b;
+        work[i + h] = a - b;
+      }
+    }
+  }
+  return Array.from({ length: 256 }, (_, i) => (work[i]! > 0 ? 1 : 0));
+}
+
+it('the fast transform gives the bits of the plain one, at even and odd numbers of levels', () => {
+  const rng = new Rng(4);
+  for (const dim of [256, 512, 1024, 2048]) {
+    const v = new Float32Array(dim);
+    rng.fillNormal(v);
+    const { bits } = new Signer(dim, 'same').sign(v);
+    expect(Array.from({ length: 256 }, (_, i) => (bits[i >>> 5]! >>> (i & 31)) & 1)).toEqual(plainSign(v, 'same'));
+  }
+});
+
 describe('probes', () => {
   it('come in order of score and never repeat a key', () => {
     fc.assert(
@@ -85,6 +115,11 @@ describe('probes', () => {
     );
   });
 });
+
+/** Projections with the signs of a signature. */
+function projectionsOf(bits: Uint32Array): Float32Array {
+  return Float32Array.from({ length: 256 }, (_, i) => ((bits[i >>> 5]! >>> (i & 31)) & 1 ? 1 : -1));
+}
 
 describe('the index', () => {
   it.each([0.9, 0.8, 0.7, 0.32, 0])('finds pairs of cosine %d at the rate of the formula, within 3 sd', (cosine) => {
@@ -129,7 +164,7 @@ describe('the index', () => {
     const rng = new Rng(5);
     const signer = new Signer(256, 'probe');
     const rate = (probes: number): number => {
-      const index = new LshIndex({ probes, scanBelow: 0, shortKeysBelow: 0 });
+      const index = new LshIndex({ tables: 8, probes, scanBelow: 0, shortKeysBelow: 0 });
       const queries: CentredQuery[] = [];
       for (let i = 0; i < 300; i++) {
         const [a, b] = pairWith(0.8, 256, rng);
@@ -145,6 +180,27 @@ describe('the index', () => {
     };
     expect(rate(1)).toBeLessThan(0.3);
     expect(rate(16)).toBeGreaterThan(0.6);
+  });
+
+  it('keeps finding everything while tables are made anew one at a time, and after a change of a signature', () => {
+    const rng = new Rng(8);
+    const index = new LshIndex({ tables: 4, probes: 1, scanBelow: 0 });
+    const words: Uint32Array[] = [];
+    const find = (ref: number): boolean => {
+      const signed = { bits: words[ref]!, projections: projectionsOf(words[ref]!) };
+      return index.nearest([{ centre: 0, signed }], 1).some((n) => n.ref === ref && n.distance === 0);
+    };
+    for (let ref = 0; ref < 30_000; ref++) {
+      words.push(Uint32Array.from({ length: 8 }, () => rng.u32()));
+      index.add(ref, words[ref]!);
+      if (ref % 997 === 0) for (const r of [0, ref >>> 1, ref]) expect(find(r)).toBe(true);
+    }
+    words[17] = words[17]!.map((w) => ~w);
+    index.add(17, words[17]);
+    expect(find(17)).toBe(true);
+    index.remove(17);
+    expect(find(17)).toBe(false);
+    expect(index.count).toBe(29_999);
   });
 
   it('scans small stores exactly, skips what was removed, and other centres', () => {

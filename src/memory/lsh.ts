@@ -1,17 +1,19 @@
-// Locality-sensitive hashing over signatures: 8 tables of 16 bits with query-directed probes, held in typed arrays that are
-// derived from the stored signatures. Below `scanBelow` items every signature is compared instead, which is exact.
+// Locality-sensitive hashing over signatures: tables of 16 bits with query-directed probes, held in typed arrays that are
+// derived from the stored signatures, apart for every centre. Centres with fewer than `scanBelow` items are compared one by
+// one instead, which is exact.
 // Source: multi-probe LSH (Lv et al. 2007); candidate rate after Indyk and Motwani (1998).
+import { BucketTables } from './_bucket-tables.ts';
 import { CairnError } from '../errors.ts';
 import { hamming, SIGNATURE_WORDS, type Signed } from './signature.ts';
 
 export interface LshOptions {
-  /** Tables of 16 bits, at most 16. */
+  /** Tables of 16 bits, at most 16 (default). */
   readonly tables?: number;
-  /** Keys looked up in each table. */
+  /** Keys looked up in each table; default 32. */
   readonly probes?: number;
-  /** Stores smaller than this are scanned. */
+  /** Centres with fewer items are scanned. */
   readonly scanBelow?: number;
-  /** Below this many items only the first 12 bits of each key are used. */
+  /** Below this many items only the first 12 bits of each key are used; by default the bits follow the number of items. */
   readonly shortKeysBelow?: number;
   /** A bucket longer than this is thinned by further signature bits. */
   readonly bucketCap?: number;
@@ -42,32 +44,56 @@ export function probeKeys(projections: ArrayLike<number>, count: number): number
   const k = projections.length;
   let base = 0;
   for (let i = 0; i < k; i++) if (projections[i]! > 0) base |= 1 << i;
-  const order = Array.from({ length: k }, (_, i) => i).sort(
-    (a, b) => Math.abs(projections[a]!) - Math.abs(projections[b]!) || a - b,
-  );
-  const cost = order.map((i) => projections[i]! ** 2);
   const keys = [base];
+  if (k === 0) return keys;
+  const { order, cost } = byUncertainty(projections);
   // Sets of positions in `order`; the last element grows (shift) or gains a neighbour (expand): every set is met once.
-  const heap: { score: number; last: number; mask: number }[] =
-    k === 0 ? [] : [{ score: cost[0]!, last: 0, mask: 1 << order[0]! }];
-  while (keys.length < count && heap.length > 0) {
+  const scores = [cost[0]!];
+  const lasts = [0];
+  const masks = [1 << order[0]!];
+  while (keys.length < count && scores.length > 0) {
     let best = 0;
-    for (let i = 1; i < heap.length; i++) if (heap[i]!.score < heap[best]!.score) best = i;
-    const { score, last, mask } = heap[best]!;
-    heap[best] = heap[heap.length - 1]!;
-    heap.pop();
+    for (let i = 1; i < scores.length; i++) if (scores[i]! < scores[best]!) best = i;
+    const score = scores[best]!;
+    const last = lasts[best]!;
+    const mask = masks[best]!;
     keys.push((base ^ mask) & 0xffff);
-    if (last + 1 < k) {
-      const next = 1 << order[last + 1]!;
-      heap.push({
-        score: score - cost[last]! + cost[last + 1]!,
-        last: last + 1,
-        mask: (mask ^ (1 << order[last]!)) | next,
-      });
-      heap.push({ score: score + cost[last + 1]!, last: last + 1, mask: mask | next });
+    if (last + 1 === k) {
+      scores[best] = scores[scores.length - 1]!;
+      lasts[best] = lasts[lasts.length - 1]!;
+      masks[best] = masks[masks.length - 1]!;
+      scores.pop();
+      lasts.pop();
+      masks.pop();
+      continue;
     }
+    const next = 1 << order[last + 1]!;
+    scores[best] = score - cost[last]! + cost[last + 1]!;
+    lasts[best] = last + 1;
+    masks[best] = (mask ^ (1 << order[last]!)) | next;
+    scores.push(score + cost[last + 1]!);
+    lasts.push(last + 1);
+    masks.push(mask | next);
   }
   return keys;
+}
+
+/** Positions by the size of their projection, least first, and the squares in that order. */
+function byUncertainty(projections: ArrayLike<number>): { order: Uint8Array; cost: Float64Array } {
+  const k = projections.length;
+  const order = new Uint8Array(k);
+  const cost = new Float64Array(k);
+  for (let i = 0; i < k; i++) {
+    const own = projections[i]! ** 2;
+    let at = i;
+    for (; at > 0 && cost[at - 1]! > own; at--) {
+      cost[at] = cost[at - 1]!;
+      order[at] = order[at - 1]!;
+    }
+    cost[at] = own;
+    order[at] = i;
+  }
+  return { order, cost };
 }
 
 /**
@@ -81,29 +107,37 @@ export function candidateRate(cosine: number, bits: number, tables: number): num
   return 1 - (1 - p ** bits) ** tables;
 }
 
+/** Marks a reference that is not there; no centre has this number. */
+const NONE = 0xffff;
+
 /** An index of signatures by dense reference numbers. References are small integers given by the store. */
 export class LshIndex {
   readonly #tables: number;
   readonly #probes: number;
   readonly #scanBelow: number;
-  readonly #shortKeysBelow: number;
   readonly #bucketCap: number;
+  readonly #bitsOf: (count: number) => number;
+  readonly #groups = new Map<number, BucketTables>();
   #words = new Uint32Array(1024 * SIGNATURE_WORDS);
-  #centres = new Uint16Array(1024);
-  #alive = new Uint8Array(1024);
+  #centres = new Uint16Array(1024).fill(NONE);
+  /** The centre in whose group a reference stands, also after it has gone. */
+  #listed = new Uint16Array(1024).fill(NONE);
+  /** 1 while a query has met a reference. */
+  #seen = new Uint8Array(1024);
   #size = 0; // one more than the largest reference seen
   #count = 0;
-  #builtTo = 0; // references below this are in the tables, the rest is scanned
-  #bits = 16;
-  #offsets: Uint32Array[] = [];
-  #items: Uint32Array[] = [];
 
   constructor(options: LshOptions = {}) {
-    this.#tables = options.tables ?? 8;
-    this.#probes = options.probes ?? 16;
+    this.#tables = options.tables ?? 16;
+    this.#probes = options.probes ?? 32;
     this.#scanBelow = options.scanBelow ?? 20_000;
-    this.#shortKeysBelow = options.shortKeysBelow ?? 200_000;
-    this.#bucketCap = options.bucketCap ?? 4096;
+    this.#bucketCap = options.bucketCap ?? 256;
+    const { shortKeysBelow } = options;
+    // About 24 items a bucket, between 10 and 16 bits.
+    this.#bitsOf = (count) => {
+      if (shortKeysBelow !== undefined) return count < shortKeysBelow ? 12 : 16;
+      return Math.max(10, Math.min(16, Math.round(Math.log2(Math.max(1, count / 24)))));
+    };
     if (this.#tables < 1 || this.#tables > 16) {
       throw new CairnError('bad_option', `Expected 1 to 16 tables, got ${this.#tables}.`);
     }
@@ -113,34 +147,54 @@ export class LshIndex {
     return this.#count;
   }
 
+  /** Makes room for references below `size` at once. */
+  reserve(size: number): void {
+    if (size > this.#centres.length) this.#grow(size);
+  }
+
   add(ref: number, bits: Uint32Array, centre = 0, offset = 0): void {
-    if (ref >= this.#alive.length) this.#grow(ref + 1);
-    if (this.#alive[ref] === 0) this.#count++;
-    this.#alive[ref] = 1;
+    if (ref >= this.#centres.length) this.#grow(Math.max(ref + 1, this.#centres.length * 2));
+    if (this.#centres[ref] === NONE) this.#count++;
+    const at = ref * SIGNATURE_WORDS;
+    for (let i = 0; i < SIGNATURE_WORDS; i++) this.#words[at + i] = bits[offset + i]!;
     this.#centres[ref] = centre;
-    this.#words.set(bits.subarray(offset, offset + SIGNATURE_WORDS), ref * SIGNATURE_WORDS);
     this.#size = Math.max(this.#size, ref + 1);
-    if (ref < this.#builtTo) this.#builtTo = 0;
+    let group = this.#groups.get(centre);
+    if (group === undefined) {
+      group = new BucketTables(this.#tables, this.#bitsOf, this.#bucketCap);
+      this.#groups.set(centre, group);
+    }
+    if (this.#listed[ref] === centre) {
+      group.invalidate();
+      return;
+    }
+    this.#listed[ref] = centre;
+    group.add(ref, this.#words);
   }
 
   remove(ref: number): void {
-    if (ref >= this.#size || this.#alive[ref] === 0) return;
-    this.#alive[ref] = 0;
+    if (!this.has(ref)) return;
+    this.#centres[ref] = NONE;
     this.#count--;
     this.#words.fill(0, ref * SIGNATURE_WORDS, (ref + 1) * SIGNATURE_WORDS);
   }
 
   has(ref: number): boolean {
-    return ref < this.#size && this.#alive[ref] === 1;
+    return ref < this.#size && this.#centres[ref] !== NONE;
+  }
+
+  /** The centre that an item's signature was made with. */
+  centre(ref: number): number {
+    return this.has(ref) ? this.#centres[ref]! : 0;
   }
 
   signature(ref: number): Uint32Array {
     return this.#words.slice(ref * SIGNATURE_WORDS, (ref + 1) * SIGNATURE_WORDS);
   }
 
-  /** The centre that an item's signature was made with. */
-  centre(ref: number): number {
-    return this.#centres[ref] ?? 0;
+  /** Makes the tables of all centres that are too large to scan, so that the first query need not. */
+  build(): void {
+    for (const group of this.#groups.values()) if (group.count >= this.#scanBelow) group.build(this.#words);
   }
 
   /**
@@ -148,94 +202,74 @@ export class LshIndex {
    * to twice the limit), so that the list does not depend on the order of insertion.
    */
   nearest(queries: readonly CentredQuery[], limit: number): Near[] {
-    const byCentre = new Map(queries.map((q) => [q.centre, q.signed] as const));
     const histogram = new Uint32Array(SIGNATURE_WORDS * 32 + 1);
     const refs: number[] = [];
     const distances: number[] = [];
-    const visit = (ref: number): void => {
-      if (this.#alive[ref] === 0) return;
-      const signed = byCentre.get(this.#centres[ref]!);
-      if (signed === undefined) return;
-      const d = hamming(signed.bits, this.#words, 0, ref * SIGNATURE_WORDS);
-      histogram[d]!++;
+    // The least distance within which `limit` have been seen: what is farther cannot be in the list any more.
+    let cut = histogram.length - 1;
+    let within = 0;
+    this.#visit(queries, (ref, own) => {
+      const d = hamming(own, this.#words, 0, ref * SIGNATURE_WORDS);
+      if (d > cut) return;
       refs.push(ref);
       distances.push(d);
-    };
-    if (this.#count < this.#scanBelow) for (let ref = 0; ref < this.#size; ref++) visit(ref);
-    else for (const ref of this.candidates(queries)) visit(ref);
-    let cut = 0;
-    for (let seen = 0; cut < histogram.length - 1; cut++) if ((seen += histogram[cut]!) >= limit) break;
+      histogram[d] = histogram[d]! + 1;
+      within++;
+      while (cut > 0 && within - histogram[cut]! >= limit) within -= histogram[cut--]!;
+    });
     const found: Near[] = [];
-    for (let i = 0; i < refs.length; i++)
+    for (let i = 0; i < refs.length; i++) {
       if (distances[i]! <= cut) found.push({ ref: refs[i]!, distance: distances[i]! });
+    }
     found.sort((a, b) => a.distance - b.distance || a.ref - b.ref);
     return found.slice(0, limit * 2);
   }
 
   /** References that share a probed bucket with the query, and those not yet in the tables; each once. */
   candidates(queries: readonly CentredQuery[]): Uint32Array {
-    if (this.#size - this.#builtTo > Math.max(8192, this.#builtTo >>> 3)) this.#build();
-    const seen = new Uint8Array(this.#size);
     const out: number[] = [];
-    for (const query of queries) {
-      for (let t = 0; t < this.#tables && t < this.#offsets.length; t++) {
-        const projections = query.signed.projections.subarray(t * 16, t * 16 + this.#bits);
-        for (const key of probeKeys(projections, this.#probes)) this.#collect(t, key, query, seen, out);
-      }
-    }
-    for (let ref = this.#builtTo; ref < this.#size; ref++) if (seen[ref] === 0 && this.#alive[ref] === 1) out.push(ref);
+    this.#visit(queries, (ref) => out.push(ref), true);
     return Uint32Array.from(out);
   }
 
-  #collect(table: number, key: number, query: CentredQuery, seen: Uint8Array, out: number[]): void {
-    const items = this.#items[table]!;
-    const from = this.#offsets[table]![key]!;
-    const to = this.#offsets[table]![key + 1]!;
-    // A crowded bucket is split on further bits: of the last word, one bit for every doubling above the cap.
-    const extra = to - from > this.#bucketCap ? Math.ceil(Math.log2((to - from) / this.#bucketCap)) : 0;
-    const mask = extra === 0 ? 0 : 0xffffffff >>> (32 - Math.min(extra, 32));
-    const want = query.signed.bits[SIGNATURE_WORDS - 1]!;
-    for (let i = from; i < to; i++) {
-      const ref = items[i]!;
-      if (seen[ref] === 1 || this.#alive[ref] === 0 || this.#centres[ref] !== query.centre) continue;
-      if (mask !== 0 && ((this.#words[ref * SIGNATURE_WORDS + SIGNATURE_WORDS - 1]! ^ want) & mask) !== 0) continue;
-      seen[ref] = 1;
-      out.push(ref);
+  /** Every candidate once, with the query's signature for its centre. `probe`: from tables also where scanning is cheaper. */
+  #visit(queries: readonly CentredQuery[], visit: (ref: number, own: Uint32Array) => void, probe = false): void {
+    const seen = this.#seen;
+    const centres = this.#centres;
+    const met: number[] = [];
+    for (const { centre, signed } of queries) {
+      const group = this.#groups.get(centre);
+      if (group === undefined) continue;
+      const once = (ref: number): void => {
+        if (seen[ref] === 1 || centres[ref] !== centre) return;
+        seen[ref] = 1;
+        met.push(ref);
+        visit(ref, signed.bits);
+      };
+      if (!probe && group.count < this.#scanBelow) for (const ref of group.refs) once(ref);
+      else {
+        group.collect(
+          this.#words,
+          signed.bits,
+          (table, bits) => probeKeys(signed.projections.subarray(table * 16, table * 16 + bits), this.#probes),
+          once,
+        );
+      }
     }
+    for (let i = 0; i < met.length; i++) seen[met[i]!] = 0;
   }
 
-  /** Counting sort of all references into one row of offsets and items per table. */
-  #build(): void {
-    this.#bits = this.#count < this.#shortKeysBelow ? 12 : 16;
-    const buckets = 2 ** this.#bits;
-    const mask = buckets - 1;
-    this.#offsets = [];
-    this.#items = [];
-    for (let t = 0; t < this.#tables; t++) {
-      const keyOf = (ref: number): number =>
-        (this.#words[ref * SIGNATURE_WORDS + (t >>> 1)]! >>> ((t & 1) << 4)) & mask;
-      const offsets = new Uint32Array(buckets + 1);
-      for (let ref = 0; ref < this.#size; ref++) if (this.#alive[ref] === 1) offsets[keyOf(ref) + 1]!++;
-      for (let i = 0; i < buckets; i++) offsets[i + 1]! += offsets[i]!;
-      const items = new Uint32Array(offsets[buckets]!);
-      const next = offsets.slice();
-      for (let ref = 0; ref < this.#size; ref++) if (this.#alive[ref] === 1) items[next[keyOf(ref)]!++] = ref;
-      this.#offsets.push(offsets);
-      this.#items.push(items);
-    }
-    this.#builtTo = this.#size;
-  }
-
-  #grow(need: number): void {
-    const capacity = Math.max(need, this.#alive.length * 2);
+  #grow(capacity: number): void {
     const words = new Uint32Array(capacity * SIGNATURE_WORDS);
     words.set(this.#words);
     this.#words = words;
-    const centres = new Uint16Array(capacity);
-    centres.set(this.#centres);
-    this.#centres = centres;
-    const alive = new Uint8Array(capacity);
-    alive.set(this.#alive);
-    this.#alive = alive;
+    const grown = (old: Uint16Array): Uint16Array<ArrayBuffer> => {
+      const larger = new Uint16Array(capacity).fill(NONE);
+      larger.set(old);
+      return larger;
+    };
+    this.#centres = grown(this.#centres);
+    this.#listed = grown(this.#listed);
+    this.#seen = new Uint8Array(capacity);
   }
 }

@@ -53,7 +53,7 @@ export class Signer {
     // A shortened sketch is compared in what is left of it, so the centre is cut to the same length.
     for (let i = 0; i < values.length; i++) work[i] = values[i]! - (centre === undefined ? 0 : (centre[i] ?? 0));
     for (const signs of this.#signs) {
-      for (let i = 0; i < work.length; i++) if ((signs[i >>> 5]! >>> (i & 31)) & 1) work[i] = -work[i]!;
+      for (let i = 0; i < work.length; i++) work[i] = (1 - 2 * ((signs[i >>> 5]! >>> (i & 31)) & 1)) * work[i]!;
       hadamard(work);
     }
     const projections = work.slice(0, SIGNATURE_BITS);
@@ -63,17 +63,40 @@ export class Signer {
   }
 }
 
-/** Unnormalised Walsh-Hadamard transform in place: only signs and relative sizes are read afterwards. */
+/**
+ * Unnormalised Walsh-Hadamard transform in place: only signs and relative sizes are read afterwards. Two levels at a time;
+ * `fround` keeps every sum as one level at a time would have stored it, so signatures stay the same bits.
+ */
 function hadamard(x: Float32Array): void {
   const n = x.length;
-  for (let h = 1; h < n; h *= 2) {
-    for (let i = 0; i < n; i += h * 2) {
+  const round = Math.fround;
+  let h = 1;
+  for (; h * 4 <= n; h *= 4) {
+    const h2 = 2 * h;
+    const h3 = 3 * h;
+    for (let i = 0; i < n; i += h * 4) {
       for (let j = i; j < i + h; j++) {
         const a = x[j]!;
         const b = x[j + h]!;
-        x[j] = a + b;
-        x[j + h] = a - b;
+        const c = x[j + h2]!;
+        const d = x[j + h3]!;
+        const p = round(a + b);
+        const q = round(a - b);
+        const r = round(c + d);
+        const s = round(c - d);
+        x[j] = p + r;
+        x[j + h] = q + s;
+        x[j + h2] = p - r;
+        x[j + h3] = q - s;
       }
+    }
+  }
+  if (h < n) {
+    for (let j = 0; j < h; j++) {
+      const a = x[j]!;
+      const b = x[j + h]!;
+      x[j] = a + b;
+      x[j + h] = a - b;
     }
   }
 }
