@@ -1,12 +1,15 @@
 // Buckets of the signatures of one centre: one row of references per key and table, in typed arrays, made by counting sorts.
-// What is added later waits in a tail; when the tail has grown long, new tables are made one at a time between other work,
-// so that no call waits for all of them.
+// Beside each reference stand 64 further bits of its signature, so that most of a bucket is passed over without a look at
+// the signatures themselves. What is added later waits in a tail; when the tail has grown long, new tables are made one at a
+// time between other work, so that no call waits for all of them.
 import { SIGNATURE_WORDS } from './signature.ts';
 
 /** The tail may be this long, or an eighth of what is in the tables. */
 const TAIL = 8192;
 /** References added between two steps of a rebuild. */
 const STEP_EVERY = 256;
+/** Words of an item: its reference and two words of its signature. */
+const ITEM = 3;
 
 interface Tables {
   readonly bits: number;
@@ -14,6 +17,18 @@ interface Tables {
   readonly upTo: number;
   readonly offsets: Uint32Array[];
   readonly items: Uint32Array[];
+}
+
+/** What a query looks for. */
+export interface BucketQuery {
+  /** All signatures, by reference. */
+  readonly words: Uint32Array;
+  /** The query's own signature. */
+  readonly own: Uint32Array; // [8]
+  /** Keys to look up in a table of so many bits. */
+  readonly keysOf: (table: number, bits: number) => readonly number[];
+  /** Differing bits of the 64 beside a reference up to which it is visited. */
+  readonly within: number;
 }
 
 export class BucketTables {
@@ -26,7 +41,10 @@ export class BucketTables {
   #next: Tables | undefined;
   #sinceStep = 0;
 
-  /** @param bitsOf bits of a key for so many references */
+  /**
+   * @param bitsOf bits of a key for so many references
+   * @param bucketCap a bucket longer than this is split on further bits
+   */
   constructor(tables: number, bitsOf: (count: number) => number, bucketCap: number) {
     this.#tables = tables;
     this.#bitsOf = bitsOf;
@@ -67,37 +85,17 @@ export class BucketTables {
     this.#built = made;
   }
 
-  /**
-   * Visits the references in the probed buckets and the tail; a reference may come more than once.
-   * @param keysOf keys to look up in a table of so many bits
-   * @param own the query's signature: crowded buckets are split on further bits of it
-   */
-  collect(
-    words: Uint32Array,
-    own: Uint32Array,
-    keysOf: (table: number, bits: number) => readonly number[],
-    visit: (ref: number) => void,
-  ): void {
-    this.build(words);
-    this.#step(words);
+  /** Visits what is near in the probed buckets, and the tail; a reference may come more than once. */
+  collect(query: BucketQuery, visit: (ref: number) => void): void {
+    this.build(query.words);
+    this.#step(query.words);
     const { bits, upTo, offsets, items } = this.#built!;
     for (let t = 0; t < this.#tables; t++) {
       const starts = offsets[t]!;
-      const list = items[t]!;
-      // Bits of another table's word, half of the signature away.
-      const word = ((t >>> 1) + 4) % SIGNATURE_WORDS;
-      for (const key of keysOf(t, bits)) {
-        const from = starts[key]!;
-        const to = starts[key + 1]!;
-        if (to - from <= this.#bucketCap) {
-          for (let i = from; i < to; i++) visit(list[i]!);
-          continue;
-        }
-        const extra = Math.min(16, Math.ceil(Math.log2((to - from) / this.#bucketCap)));
-        const mask = (1 << extra) - 1;
-        for (let i = from; i < to; i++) {
-          if (((words[list[i]! * SIGNATURE_WORDS + word]! ^ own[word]!) & mask) === 0) visit(list[i]!);
-        }
+      const first = query.own[firstCheck(t)]!;
+      const second = query.own[secondCheck(t)]!;
+      for (const key of query.keysOf(t, bits)) {
+        visitBucket(items[t]!, starts[key]!, starts[key + 1]!, first, second, query.within, this.#bucketCap, visit);
       }
     }
     for (let i = upTo; i < this.#count; i++) visit(this.#refs[i]!);
@@ -134,13 +132,54 @@ export class BucketTables {
     }
     for (let k = 0; k <= mask; k++) starts[k + 1] = starts[k + 1]! + starts[k]!;
     const next = starts.slice();
-    const list = new Uint32Array(upTo);
+    const list = new Uint32Array(upTo * ITEM);
+    const first = firstCheck(t);
+    const second = secondCheck(t);
     for (let i = 0; i < upTo; i++) {
-      const at = next[keys[i]!]!;
-      next[keys[i]!] = at + 1;
+      const place = next[keys[i]!]!;
+      next[keys[i]!] = place + 1;
+      const at = place * ITEM;
+      const own = refs[i]! * SIGNATURE_WORDS;
       list[at] = refs[i]!;
+      list[at + 1] = words[own + first]!;
+      list[at + 2] = words[own + second]!;
     }
     offsets.push(starts);
     items.push(list);
+  }
+}
+
+/** Words of the signature beside an item of table t: not the one its key is from. */
+function firstCheck(t: number): number {
+  return ((t >>> 1) + 4) % SIGNATURE_WORDS;
+}
+
+function secondCheck(t: number): number {
+  return ((t >>> 1) + 5) % SIGNATURE_WORDS;
+}
+
+/** The inner loop: items from..to of a table whose check words differ from the query's in few bits. */
+function visitBucket(
+  items: Uint32Array,
+  from: number,
+  to: number,
+  first: number,
+  second: number,
+  within: number,
+  cap: number,
+  visit: (ref: number) => void,
+): void {
+  const extra = to - from <= cap ? 0 : Math.min(16, Math.ceil(Math.log2((to - from) / cap)));
+  const mask = (1 << extra) - 1;
+  for (let at = from * ITEM; at < to * ITEM; at += ITEM) {
+    let a = items[at + 1]! ^ first;
+    if ((a & mask) !== 0) continue;
+    let b = items[at + 2]! ^ second;
+    // Bits of both words, counted together.
+    a -= (a >>> 1) & 0x55555555;
+    b -= (b >>> 1) & 0x55555555;
+    const c = (a & 0x33333333) + ((a >>> 2) & 0x33333333) + (b & 0x33333333) + ((b >>> 2) & 0x33333333);
+    const bits = Math.imul((c & 0x0f0f0f0f) + ((c >>> 4) & 0x0f0f0f0f), 0x01010101) >>> 24;
+    if (bits <= within) visit(items[at]!);
   }
 }

@@ -35,6 +35,8 @@ export type Cue = Target & {
   readonly asOf?: number | undefined;
   /** Keeps what the memory knew at this time: recorded then or before, not withdrawn by then. */
   readonly known?: number | undefined;
+  /** `sketch` compares a root or an event by the sketch alone: no components, words or walk. */
+  readonly by?: 'sketch' | undefined;
 };
 
 /** A target looked up. */

@@ -3,6 +3,7 @@
 import { CairnError } from '../errors.ts';
 import { type Obj, objectSketch, type Sketcher, unroll, type UnrolledObject } from '../sketch/index.ts';
 import type { Centres } from './_centres.ts';
+import { findBySketch } from './_by-sketch.ts';
 import { type Cue, type Question, questionOf } from './_cue.ts';
 import { nodeOfLinks } from './_event-links.ts';
 import type { GraphView } from './_graph-view.ts';
@@ -73,6 +74,7 @@ export class Recall {
     if (!Number.isInteger(k) || k < 1 || k > MOST_HITS) {
       throw new CairnError('bad_count', `Expected 1 to ${MOST_HITS} hits to be asked for, got ${k}.`);
     }
+    if (cue.by === 'sketch') return this.#bySketch(cue, k);
     const question = await questionOf(cue, this.#tools);
     const limit = isLimited(cue) ? MOST_HITS : Math.max(CANDIDATES, k * (question.vector === undefined ? 4 : 2));
     const search = await this.#search(question, limit);
@@ -107,6 +109,15 @@ export class Recall {
       ...toHit(f, search.score.reasons(has(f.row.ref)), decoded[i]!, relations[i]!),
       ...partial,
     }));
+  }
+
+  async #bySketch(cue: Cue, k: number): Promise<Hit[]> {
+    const found = await findBySketch(cue, k, this.#tools);
+    const relations = await relationsOf(
+      this.#tools.store,
+      found.map(({ row }) => row),
+    );
+    return found.map((f, i) => toHit(f, [], [], relations[i]!));
   }
 
   /** All candidates with what each way of looking says of them. */

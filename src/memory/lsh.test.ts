@@ -184,7 +184,7 @@ describe('the index', () => {
 
   it('keeps finding everything while tables are made anew one at a time, and after a change of a signature', () => {
     const rng = new Rng(8);
-    const index = new LshIndex({ tables: 4, probes: 1, scanBelow: 0 });
+    const index = new LshIndex({ tables: 4, probes: 1, scanBelow: 0, within: 0 });
     const words: Uint32Array[] = [];
     const find = (ref: number): boolean => {
       const signed = { bits: words[ref]!, projections: projectionsOf(words[ref]!) };
