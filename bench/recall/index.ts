@@ -48,7 +48,7 @@ export async function run(options: RecallBenchOptions): Promise<BenchReport> {
     log(
       `recall by sketch: p50 ${at(bySketch.times, 0.5).toFixed(2)} ms, p99 ${at(bySketch.times, 0.99).toFixed(2)} ms`,
     );
-    const byAll = await ask(cues.slice(0, quick ? 30 : 200), (root) => memory.recall({ root }, K), signal);
+    const byAll = await ask(cues.slice(0, quick ? 20 : 60), (root) => memory.recall({ root }, K), signal);
     log(
       `recall with components: p50 ${at(byAll.times, 0.5).toFixed(2)} ms, p99 ${at(byAll.times, 0.99).toFixed(2)} ms`,
     );

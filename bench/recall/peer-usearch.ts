@@ -1,4 +1,8 @@
 // The peer: usearch, an HNSW index with SIMD kernels in C++, on the same centred sketches in 8 bits.
+import { readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { centredCodes, type Stored, toCodes } from './exact.ts';
 
 export interface PeerResult {
@@ -23,10 +27,10 @@ export async function measurePeer(
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<PeerResult> {
-  const { default: usearch } = await import('usearch');
-  const { readFileSync } = await import('node:fs');
-  const { createRequire } = await import('node:module');
-  const manifest = createRequire(import.meta.url).resolve('usearch/package.json');
+  // Its ES module does not find its own binary; the CommonJS one does.
+  const require = createRequire(import.meta.url);
+  const usearch = require('usearch') as typeof import('usearch');
+  const manifest = join(dirname(require.resolve('usearch')), '../../../package.json');
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
   const { dim, count, mean } = stored;
   const k = truth[0]!.length;
@@ -52,7 +56,7 @@ export async function measurePeer(
     await new Promise((resolve) => setImmediate(resolve));
   }
   const buildSeconds = (performance.now() - start) / 1000;
-  const file = `${process.env['TMPDIR'] ?? '/tmp'}/cairn-bench-usearch-${process.pid}`;
+  const file = join(tmpdir(), `cairn-bench-usearch-${process.pid}`);
   index.save(file);
   const queries = cues.map((cue) => toCodes(cue.map((v, i) => v - mean[i]!)));
   try {
@@ -78,7 +82,6 @@ export async function measurePeer(
     }
     throw new Error('unreachable');
   } finally {
-    const { rmSync } = await import('node:fs');
     rmSync(file, { force: true });
   }
 }

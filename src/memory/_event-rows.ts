@@ -3,7 +3,7 @@ import type Database from 'libsql';
 import type { Dictionary } from './_dictionary.ts';
 import { crc32 } from '../tensor/index.ts';
 import { isSealed, seal } from './_segments.ts';
-import type { Row, SourceName, StoredRow, Times } from './store.ts';
+import type { Row, SourceName, StoredRow, StoredSketchRow, Times } from './store.ts';
 
 type Blob = Uint8Array | null;
 type Time = number | null;
@@ -66,7 +66,10 @@ export class EventRows {
   /** References of rows that failed their checksum when they were read. */
   readonly quarantined = new Set<number>();
   readonly #dictionary: Dictionary;
-  readonly #statements: Record<'raw' | 'row' | 'list' | 'bare' | 'after' | 'sketch' | 'last', Database.Statement>;
+  readonly #statements: Record<
+    'raw' | 'row' | 'list' | 'bare' | 'after' | 'sketch' | 'alone' | 'last',
+    Database.Statement
+  >;
   readonly #writes: Record<
     'event' | 'newSketch' | 'count' | 'setSketch' | 'blankEvent' | 'blankSketch' | 'times' | 'noTimes',
     Database.Statement
@@ -82,6 +85,9 @@ export class EventRows {
       bare: db.prepare(`${EVENT} WHERE ${page}`).raw(),
       after: db.prepare(`${EVENT_AND_SKETCH} WHERE event.ord > ? AND structure > 0 ORDER BY event.ord LIMIT ?`).raw(),
       sketch: db.prepare('SELECT length(bytes) FROM sketch WHERE ord = ?').raw(),
+      alone: db
+        .prepare('SELECT structure, bytes FROM event JOIN sketch ON sketch.ord = event.ord WHERE event.ord = ?')
+        .raw(),
       last: db.prepare('SELECT max(ord) FROM event').raw(),
     };
     this.#writes = {
@@ -115,6 +121,15 @@ export class EventRows {
   row(ref: number): Row | undefined {
     const raw = this.#statements.row.get([ref]) as RawEvent | undefined;
     return raw === undefined || raw[2] === 0 ? undefined : this.#toRow(raw);
+  }
+
+  /** The sketch alone; undefined when it is gone or damaged, which `row` then says. */
+  sketch(ref: number): StoredSketchRow | undefined {
+    const raw = this.#statements.alone.get([ref]) as [number, Uint8Array] | undefined;
+    if (raw === undefined || raw[0] === 0) return undefined;
+    const structure = this.#dictionary.hash(raw[0]);
+    const sketch = unpackSketch(raw[1]);
+    return structure === undefined || sketch === undefined ? undefined : { ref, structure, sketch };
   }
 
   /** The latest below a reference first; a negative limit means all. */

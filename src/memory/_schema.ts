@@ -196,7 +196,7 @@ function configure(db: Database.Database, inMemory: boolean): void {
   db.exec('COMMIT');
   if (!inMemory) set('journal_mode = WAL');
   set('synchronous = FULL');
-  set('cache_size = -16384');
+  set('cache_size = -32768');
   set('wal_autocheckpoint = 256');
   set('journal_size_limit = 4194304');
 }

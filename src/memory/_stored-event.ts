@@ -12,7 +12,7 @@ import {
 } from '../sketch/index.ts';
 import { CairnError } from '../errors.ts';
 import { type Meta, type Provenance, unpackMeta, unpackProvenance } from './_record.ts';
-import { idToText, type Store, type StoredRow } from './store.ts';
+import { idToText, type Store, type StoredRow, type StoredSketchRow } from './store.ts';
 
 /** One event as it is kept. */
 export interface StoredEvent {
@@ -76,7 +76,7 @@ export class EventReader {
   }
 
   /** The vector of a row, cut to what is kept of it; `complete` when nothing was cut. */
-  async vector(row: StoredRow): Promise<{ module: string; vector: Float64Array; complete: boolean }> {
+  async vector(row: StoredSketchRow): Promise<{ module: string; vector: Float64Array; complete: boolean }> {
     const structure = await this.structure(row.structure);
     const sketch = fromBytes(row.sketch, this.spec);
     return {

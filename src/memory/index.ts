@@ -40,6 +40,7 @@ export {
   type SourceSlice,
   type Store,
   type StoredRow,
+  type StoredSketchRow,
   type StoreStats,
   type Times,
   type Tombstone,

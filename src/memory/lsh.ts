@@ -9,7 +9,7 @@ import { hamming, SIGNATURE_WORDS, type Signed } from './signature.ts';
 export interface LshOptions {
   /** Tables of 16 bits, at most 16; default 8. */
   readonly tables?: number;
-  /** Keys looked up in each table; default 32. */
+  /** Keys looked up in each table; default 48. */
   readonly probes?: number;
   /** Centres with fewer items are scanned. */
   readonly scanBelow?: number;
@@ -135,15 +135,15 @@ export class LshIndex {
 
   constructor(options: LshOptions = {}) {
     this.#tables = options.tables ?? 8;
-    this.#probes = options.probes ?? 32;
+    this.#probes = options.probes ?? 48;
     this.#scanBelow = options.scanBelow ?? 20_000;
     this.#bucketCap = options.bucketCap ?? 4096;
     this.#within = options.within ?? 24;
     const { shortKeysBelow } = options;
-    // About 24 items a bucket, between 10 and 16 bits.
+    // About 8 items a bucket, between 10 and 16 bits.
     this.#bitsOf = (count) => {
       if (shortKeysBelow !== undefined) return count < shortKeysBelow ? 12 : 16;
-      return Math.max(10, Math.min(16, Math.round(Math.log2(Math.max(1, count / 24)))));
+      return Math.max(10, Math.min(16, Math.round(Math.log2(Math.max(1, count / 8)))));
     };
     if (this.#tables < 1 || this.#tables > 16) {
       throw new CairnError('bad_option', `Expected 1 to 16 tables, got ${this.#tables}.`);

@@ -36,6 +36,7 @@ import {
   type SourceName,
   type SourceSlice,
   type Store,
+  type StoredSketchRow,
   type StoreStats,
   type Tombstone,
   type Written,
@@ -190,6 +191,11 @@ export class SqliteStore implements Store {
   async read(refs: ArrayLike<number>): Promise<(Row | undefined)[]> {
     this.#expectOpen();
     return this.#guard(() => Array.from(refs, (ref) => this.#tables.rows.row(ref)));
+  }
+
+  async sketches(refs: ArrayLike<number>): Promise<(StoredSketchRow | undefined)[]> {
+    this.#expectOpen();
+    return this.#guard(() => Array.from(refs, (ref) => this.#tables.rows.sketch(ref)));
   }
 
   async list(options: { before?: number; limit: number; sketches?: boolean }): Promise<Row[]> {

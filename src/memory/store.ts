@@ -70,6 +70,9 @@ export interface StoredRow {
   readonly count: number;
 }
 
+/** What comparing an event with a cue needs of its row. */
+export type StoredSketchRow = Pick<StoredRow, 'ref' | 'structure' | 'sketch'>;
+
 /** A row whose checksum does not match: everything else stays readable. */
 export interface CorruptRow {
   readonly ref: number;
@@ -208,6 +211,11 @@ export interface Store extends AsyncDisposable {
   find(ids: readonly Id[]): Promise<(Row | undefined)[]>;
   /** Rows by reference, in order; undefined where there is none. */
   read(refs: ArrayLike<number>): Promise<(Row | undefined)[]>;
+  /**
+   * Sketches by reference, in order; undefined where there is none or where it is damaged. A store that has no faster way
+   * than `read` leaves this out.
+   */
+  sketches?(refs: ArrayLike<number>): Promise<(StoredSketchRow | undefined)[]>;
   /** The latest rows first, below `before` if given; without their sketches when `sketches` is false. */
   list(options: { readonly before?: number; readonly limit: number; readonly sketches?: boolean }): Promise<Row[]>;
   structure(hash: string): Promise<Uint8Array | undefined>;

@@ -87,6 +87,8 @@ export class ByteWriter {
   }
 }
 
+const HEX = Array.from({ length: 256 }, (_, b) => b.toString(16).padStart(2, '0'));
+
 /** Reads numbers and never runs past the end; every fault is one CairnError with the given code. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
@@ -130,7 +132,10 @@ export class ByteReader {
   }
 
   hex(bytes: number): string {
-    return Array.from(this.raw(bytes), (b) => b.toString(16).padStart(2, '0')).join('');
+    const raw = this.raw(bytes);
+    let text = '';
+    for (let i = 0; i < raw.length; i++) text += HEX[raw[i]!]!;
+    return text;
   }
 
   f64(): number {
