@@ -219,6 +219,15 @@ async function sameAnswers(store: Store, oracle: Store, rng: Rng): Promise<void>
   );
   const refs = a.hits.map((hit) => hit.ref);
   assert.deepEqual(await store.shared(distinct, refs), await oracle.shared(distinct, refs));
+  if (store.sketches !== undefined) {
+    const some = [0, ...refs, 1 + rng.integer(900)];
+    const alone = await store.sketches(some);
+    (await oracle.read(some)).forEach((row, i) => {
+      const found = row === undefined || isCorrupt(row) ? undefined : row;
+      assert.deepEqual(alone[i]?.sketch, found?.sketch);
+      assert.equal(alone[i]?.structure, found?.structure);
+    });
+  }
   const signed: Signed = { bits: wordsFor(rng.u32()), projections: new Float32Array(256) };
   const queries = [0, 1].map((centre) => ({ centre, signed }));
   assert.deepEqual(await store.near(queries, 10), await oracle.near(queries, 10));
