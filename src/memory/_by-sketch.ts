@@ -67,7 +67,10 @@ export async function findBySketch(cue: Cue, k: number, tools: Tools): Promise<F
   return best(found, k);
 }
 
-async function vectorOf(cue: Cue, { store, sketcher, reader }: Tools): Promise<{ vector: Float64Array; module: string }> {
+async function vectorOf(
+  cue: Cue,
+  { store, sketcher, reader }: Tools,
+): Promise<{ vector: Float64Array; module: string }> {
   if ('root' in cue) {
     const encoded = sketcher.encode(cue.root);
     return { vector: Float64Array.from(encoded.values), module: moduleOf(encoded.structure) };

@@ -97,6 +97,33 @@ describe('remember and get', () => {
 });
 
 describe('recall', () => {
+  it('by the sketch alone, best first, as whole events are compared, for a root and for an event, within times', async () => {
+    const { memory, ids, digits } = await withBoards(150, new Rng(31));
+    const altered = digits[77]!.map((d, i) => (i % 9 === 0 ? (d + 1) % 10 : d));
+    const hits = await memory.recall({ root: board(altered), by: 'sketch' }, 5);
+    expect(hits[0]!.id).toBe(ids[77]);
+    expect(hits[0]).toMatchObject({ via: ['signature'], shared: [], overlap: 0 });
+    for (const hit of hits) expect(hit.score).toBe(hit.centred);
+    const all = await memory.recall({ root: board(altered), by: 'sketch' }, 150);
+    expect(all.length).toBe(150);
+    expect(all.map((h) => h.centred!)).toEqual(all.map((h) => h.centred!).sort((a, b) => b - a));
+    // Of five only the nearest signatures are compared: the relative is first, the others are among all.
+    expect(all[0]!.id).toBe(ids[77]);
+    expect(hits.every((h) => all.some((a) => a.id === h.id && a.centred === h.centred))).toBe(true);
+    const whole = new Map((await memory.recall({ root: board(altered) }, 150)).map((h) => [h.id, h.centred!]));
+    for (const hit of hits) expect(hit.centred).toBeCloseTo(whole.get(hit.id)!, 9);
+    const [self] = await memory.recall({ event: ids[77]!, by: 'sketch' }, 1);
+    expect(self!.id).toBe(ids[77]);
+    expect(self!.cosine).toBeCloseTo(1, 9);
+    const first = all.find((h) => h.ordinal <= 20)!;
+    const early = await memory.recall({ root: board(altered), by: 'sketch', between: [0, first.at] }, 3);
+    expect(early.every((h) => h.at <= first.at)).toBe(true);
+    expect(early.length).toBeGreaterThan(0);
+    const cell = { object: board(altered).inputs![0]!.object };
+    await expect(memory.recall({ components: [cell], by: 'sketch' }, 1)).rejects.toMatchObject({ code: 'bad_cue' });
+    await memory.close();
+  });
+
   it('finds a whole event, and by an altered copy, with reasons', async () => {
     const { memory, ids, digits } = await withBoards(150, new Rng(3));
     const altered = digits[42]!.map((d, i) => (i % 9 === 0 ? (d + 1) % 10 : d));
