@@ -6,7 +6,9 @@ import { decodePostings, encodePostings, postingsContain } from './postings.ts';
 
 /** Events per posting row. */
 export const GROUP = 16_384;
-const CACHED_POSTINGS = 8 << 20;
+/** Bytes of packed lists that stay in memory, and what keeping one costs besides. */
+const CACHED_BYTES = 64 << 20;
+const ENTRY_BYTES = 160;
 
 /** Numbers of one group, rising, and where the table keeps them a count of each. */
 type List = Omit<CountedPart, 'base'>;
@@ -30,7 +32,14 @@ const forms: Readonly<Record<'posting' | 'term', ListForm>> = {
   },
 };
 
+/** A list as it is stored, with its length. */
+interface Packed {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+}
+
 const EMPTY: List = { values: new Uint32Array(0) };
+const NOTHING: Packed = { bytes: new Uint8Array(0), count: 0 };
 
 /** The folded part of the posting lists. Pending events are the store's. */
 export class PostingTable {
@@ -43,7 +52,7 @@ export class PostingTable {
   readonly #allKeys: Database.Statement;
   readonly #form: ListForm;
   #groups: number[];
-  #cache = new Map<number, Map<number, List>>(); // group, key: local numbers
+  #cache = new Map<number, Map<number, Packed>>(); // group, key
   #cached = 0;
 
   constructor(db: Database.Database, table: 'posting' | 'term') {
@@ -80,6 +89,21 @@ export class PostingTable {
     return this.#groups.map((group) => ({ base: group * GROUP, ...this.#part(group, key) }));
   }
 
+  /** How many references have a key. */
+  count(key: number): number {
+    let sum = 0;
+    for (const group of this.#groups) sum += this.#packed(group, key).count;
+    return sum;
+  }
+
+  /** Whether a reference has a key; no list is unpacked for it. */
+  contains(key: number, ref: number): boolean {
+    const group = Math.floor(ref / GROUP);
+    if (!this.#groups.includes(group)) return false;
+    const { bytes, count } = this.#packed(group, key);
+    return count > 0 && this.#form.contains(bytes, ref % GROUP);
+  }
+
   has(key: number): boolean {
     return this.#groups.some((group) => this.#any.get([group, key]) !== undefined);
   }
@@ -99,8 +123,9 @@ export class PostingTable {
       values.set(old.values);
       for (let at = old.values.length, j = start; j < i; j++) values[at++] = refs[j]! % GROUP;
       const list = { values, counts: joined(old, counts?.slice(start, i), i - start) };
-      this.#put.run([group, key, this.#form.encode(list)]);
-      this.#remember(group, key, list);
+      const bytes = this.#form.encode(list);
+      this.#put.run([group, key, bytes]);
+      this.#remember(group, key, { bytes, count: values.length });
       if (!this.#groups.includes(group)) this.#groups = [...this.#groups, group].sort((a, b) => a - b);
     }
   }
@@ -146,20 +171,26 @@ export class PostingTable {
   }
 
   #part(group: number, key: number): List {
+    const { bytes, count } = this.#packed(group, key);
+    return count === 0 ? EMPTY : this.#form.decode(bytes);
+  }
+
+  #packed(group: number, key: number): Packed {
     const known = this.#cache.get(group)?.get(key);
     if (known !== undefined) return known;
     const row = this.#get.get([group, key]) as [Uint8Array] | undefined;
-    const part = row === undefined ? EMPTY : this.#form.decode(row[0]);
-    this.#remember(group, key, part);
-    return part;
+    if (row === undefined) return this.#remember(group, key, NOTHING);
+    const bytes = new Uint8Array(row[0]);
+    return this.#remember(group, key, { bytes, count: this.#form.decode(bytes).values.length });
   }
 
-  #remember(group: number, key: number, part: List): void {
-    if (this.#cached > CACHED_POSTINGS) this.clearCache();
+  #remember(group: number, key: number, packed: Packed): Packed {
+    if (this.#cached > CACHED_BYTES) this.clearCache();
     let rows = this.#cache.get(group);
     if (rows === undefined) this.#cache.set(group, (rows = new Map()));
-    this.#cached += part.values.length - (rows.get(key)?.values.length ?? -16);
-    rows.set(key, part);
+    this.#cached += packed.bytes.length - (rows.get(key)?.bytes.length ?? -ENTRY_BYTES);
+    rows.set(key, packed);
+    return packed;
   }
 }
 

@@ -51,6 +51,8 @@ interface Tools {
 const CANDIDATES = 32;
 const MOST_CENTRES = 32;
 const MOST_HITS = 10_000;
+/** Postings that are walked along to bring events in. */
+const MOST_POSTINGS = 1 << 18;
 /** Candidates that a walk starts from, and nodes of its end that are looked up. */
 const SEEDS = 16;
 const ENDS = 64;
@@ -136,8 +138,8 @@ export class Recall {
     const likeness = keysOfSlots(question.slots);
     const keys = [...likeness.keys()];
     const factors = [...likeness.values()];
-    const sharing = await store.sharing(keys, { limit, likeness: factors, also: [...near.keys()] });
-    const sum = new Map(sharing.hits.map((hit) => [hit.ref, hit.score] as const));
+    const sharing = await this.#sharing(keys, factors, limit, [...near.keys()]);
+    const { sum } = sharing;
     const spoken = new Map<number, number>();
     if (words !== undefined && words.keys.length > 0) {
       const also = [...new Set([...near.keys(), ...sum.keys()])];
@@ -161,6 +163,38 @@ export class Recall {
       full: sharing.frequency.reduce((total, n) => total + rarity(n, events), 0),
       refs: new Set([...near.keys(), ...sum.keys(), ...spoken.keys()]),
     };
+  }
+
+  /**
+   * Events that share keys: the rarest keys bring events in, as many as a bounded number of postings allows; all keys count for
+   * what was brought in. So a key that a large part of a large store has costs a look at its list, not a walk along it.
+   */
+  async #sharing(
+    keys: readonly number[],
+    factors: readonly number[],
+    limit: number,
+    also: readonly number[],
+  ): Promise<{ frequency: Uint32Array; sum: Map<number, number> }> {
+    const { store } = this.#tools;
+    const known = await store.sharing(keys, { limit: 0, likeness: factors, also });
+    const order = keys.map((_, i) => i).filter((i) => known.frequency[i]! > 0);
+    order.sort((a, b) => known.frequency[a]! - known.frequency[b]! || a - b);
+    let postings = 0;
+    const rare = order.filter((i, at) => (postings += known.frequency[i]!) <= MOST_POSTINGS || at === 0);
+    const sum = new Map(known.hits.map((hit) => [hit.ref, hit.score] as const));
+    if (rare.length === 0) return { frequency: known.frequency, sum };
+    const found = await store.sharing(
+      rare.map((i) => keys[i]!),
+      { limit, likeness: rare.map((i) => factors[i]!) },
+    );
+    const fresh = found.hits.filter(({ ref }) => !sum.has(ref));
+    if (rare.length === order.length) for (const { ref, score } of fresh) sum.set(ref, score);
+    else if (fresh.length > 0) {
+      const refs = fresh.map(({ ref }) => ref);
+      const whole = await store.sharing(keys, { limit: 0, likeness: factors, also: refs });
+      for (const { ref, score } of whole.hits) sum.set(ref, score);
+    }
+    return { frequency: known.frequency, sum };
   }
 
   /** Reads candidates and scores their likeness and their words. */

@@ -47,10 +47,30 @@ export function rankSharing(
   return { frequency, hits: best.map((ref) => ({ ref, score: scores[ref]! })) };
 }
 
-/** Which of the lists hold each reference. */
-export function sharedLists(lists: readonly (readonly PostingPart[])[], refs: ArrayLike<number>): number[][] {
-  const filled = lists.map((_, i) => i).filter((i) => lists[i]!.length > 0);
-  return Array.from(refs, (ref) => filled.filter((i) => holds(lists[i]!, ref)));
+/** Lists that answer without being unpacked. */
+export interface KeyLists {
+  /** References with a key. */
+  count(key: number): number;
+  contains(key: number, ref: number): boolean;
+}
+
+/** As `rankSharing` with a limit of 0: frequencies, and the sums of those asked about that are in any list. */
+export function sharingOf(
+  keys: readonly number[],
+  lists: KeyLists,
+  events: number,
+  { likeness, also = [] }: SharingOptions,
+): Sharing {
+  const frequency = Uint32Array.from(keys, (key) => lists.count(key));
+  const hits: { ref: number; score: number }[] = [];
+  for (const ref of new Set(Array.from(also))) {
+    let score = 0;
+    keys.forEach((key, i) => {
+      if (frequency[i]! > 0 && lists.contains(key, ref)) score += rarity(frequency[i]!, events) * (likeness?.[i] ?? 1);
+    });
+    if (score > 0) hits.push({ ref, score });
+  }
+  return { frequency, hits };
 }
 
 /** The one loop over all postings. */
@@ -101,22 +121,4 @@ export function largestScores(scores: Float64Array, limit: number): number[] {
     }
   }
   return heap.sort((a, b) => (worse(a, b) ? 1 : -1));
-}
-
-/** Binary search in the part that could hold the reference. */
-function holds(parts: readonly PostingPart[], ref: number): boolean {
-  for (let p = parts.length - 1; p >= 0; p--) {
-    const { base, values } = parts[p]!;
-    if (values.length === 0 || base + values[0]! > ref) continue;
-    const value = ref - base;
-    let low = 0;
-    let high = values.length;
-    while (low < high) {
-      const mid = (low + high) >>> 1;
-      if (values[mid]! < value) low = mid + 1;
-      else high = mid;
-    }
-    return values[low] === value;
-  }
-  return false;
 }

@@ -69,6 +69,7 @@ export class SqliteIndex {
       const [ord, key, module, bytes] = row as [number, number, number, Uint8Array];
       this.addEntity(ord, { key, module: dictionary.text(module) ?? '', signature: wordsOf(bytes) });
     }
+    this.events.build();
   }
 
   #loadSegment(db: Database.Database, first: number, bytes: Uint8Array): void {

@@ -10,7 +10,7 @@ import { contentHash } from './_hash.ts';
 import { PostingTable } from './_posting-table.ts';
 import { bytesByTable, openFile, pragma, type SqliteFile } from './_schema.ts';
 import { SEGMENT } from './_segments.ts';
-import { type PostingPart, rankSharing, sharedLists } from './_sharing.ts';
+import { type KeyLists, type PostingPart, rankSharing, sharingOf } from './_sharing.ts';
 import { SourceTable } from './_source-table.ts';
 import { toStoreError } from './_sqlite-errors.ts';
 import { SqliteIndex } from './_sqlite-index.ts';
@@ -212,25 +212,35 @@ export class SqliteStore implements Store {
 
   async sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing> {
     this.#expectOpen();
-    return this.#guard(() =>
-      rankSharing(
-        Array.from(keys, (key) => this.#list(key)),
+    return this.#guard(() => {
+      const all = Array.from(keys);
+      const { count } = this.#tables.index;
+      // Without a limit only those asked about are looked at, in the packed lists.
+      if (options.limit === 0) return sharingOf(all, this.#lists, count, options);
+      return rankSharing(
+        all.map((key) => this.#list(key)),
         this.#next,
-        this.#tables.index.count,
+        count,
         options,
-      ),
-    );
+      );
+    });
   }
 
   async shared(keys: ArrayLike<number>, refs: ArrayLike<number>): Promise<number[][]> {
     this.#expectOpen();
-    return this.#guard(() =>
-      sharedLists(
-        Array.from(keys, (key) => this.#list(key)),
-        refs,
-      ),
-    );
+    return this.#guard(() => {
+      const filled = Array.from(keys, (key, i) => ({ key, i })).filter(({ key }) => this.#lists.count(key) > 0);
+      return Array.from(refs, (ref) => filled.filter(({ key }) => this.#lists.contains(key, ref)).map(({ i }) => i));
+    });
   }
+
+  /** Folded and pending lists together. */
+  readonly #lists: KeyLists = {
+    count: (key) => this.#tables.postings.count(key) + this.#tables.index.tail(key).length,
+    contains: (key, ref) =>
+      this.#tables.postings.contains(key, ref) ||
+      (this.#tables.index.pending.has(ref) && this.#tables.index.tail(key).includes(ref)),
+  };
 
   #list(key: number): PostingPart[] {
     const parts = this.#tables.postings.parts(key);
