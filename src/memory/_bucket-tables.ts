@@ -27,6 +27,8 @@ export interface BucketQuery {
   readonly own: Uint32Array; // [8]
   /** Keys to look up in a table of so many bits. */
   readonly keysOf: (table: number, bits: number) => readonly number[];
+  /** Items that are looked through in a table: crowded buckets leave less for keys that are less likely. */
+  readonly most: number;
   /** Differing bits of the 64 beside a reference up to which it is visited. */
   readonly within: number;
 }
@@ -94,7 +96,10 @@ export class BucketTables {
       const starts = offsets[t]!;
       const first = query.own[firstCheck(t)]!;
       const second = query.own[secondCheck(t)]!;
+      let left = query.most;
       for (const key of query.keysOf(t, bits)) {
+        if (left <= 0) break;
+        left -= starts[key + 1]! - starts[key]!;
         visitBucket(items[t]!, starts[key]!, starts[key + 1]!, first, second, query.within, this.#bucketCap, visit);
       }
     }

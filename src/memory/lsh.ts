@@ -22,6 +22,8 @@ export interface LshOptions {
    * 0.7 has 16 ± 3.5 of them, an unrelated one 32 ± 4.
    */
   readonly within?: number;
+  /** Items of buckets that a query looks through, shared evenly by tables and centres; default 65,536. */
+  readonly most?: number;
 }
 
 /** One candidate: its reference and the Hamming distance of 256 bits. */
@@ -122,6 +124,7 @@ export class LshIndex {
   readonly #scanBelow: number;
   readonly #bucketCap: number;
   readonly #within: number;
+  readonly #most: number;
   readonly #bitsOf: (count: number) => number;
   readonly #groups = new Map<number, BucketTables>();
   #words = new Uint32Array(1024 * SIGNATURE_WORDS);
@@ -139,6 +142,7 @@ export class LshIndex {
     this.#scanBelow = options.scanBelow ?? 20_000;
     this.#bucketCap = options.bucketCap ?? 4096;
     this.#within = options.within ?? 24;
+    this.#most = options.most ?? 65_536;
     const { shortKeysBelow } = options;
     // About 8 items a bucket, between 10 and 16 bits.
     this.#bitsOf = (count) => {
@@ -258,7 +262,8 @@ export class LshIndex {
         const keysOf = (table: number, bits: number): number[] =>
           probeKeys(signed.projections.subarray(table * 16, table * 16 + bits), this.#probes);
         const within = probe ? 64 : this.#within;
-        group.collect({ words: this.#words, own: signed.bits, keysOf, within }, once);
+        const most = probe ? Infinity : this.#most / (this.#tables * queries.length);
+        group.collect({ words: this.#words, own: signed.bits, keysOf, within, most }, once);
       }
     }
     for (let i = 0; i < met.length; i++) seen[met[i]!] = 0;
