@@ -1,6 +1,7 @@
 // The peer: usearch, an HNSW index with SIMD kernels in C++, on the same centred sketches in 8 bits.
 import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type * as Usearch from 'usearch';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { centredCodes, type Stored, toCodes } from './exact.ts';
@@ -29,7 +30,7 @@ export async function measurePeer(
 ): Promise<PeerResult> {
   // Its ES module does not find its own binary; the CommonJS one does.
   const require = createRequire(import.meta.url);
-  const usearch = require('usearch') as typeof import('usearch');
+  const usearch = require('usearch') as typeof Usearch;
   const manifest = join(dirname(require.resolve('usearch')), '../../../package.json');
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
   const { dim, count, mean } = stored;
