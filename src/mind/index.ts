@@ -25,3 +25,4 @@ export type {
 } from './module.ts';
 export * from './boards/index.ts';
 export { hasNotes, notesFile, type NotesOptions, openNotes } from './notes.ts';
+export { type MapComponent, type MapEvent, type MapOptions, type MemoryMap, memoryMap } from './memory-map.ts';

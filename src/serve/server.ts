@@ -15,6 +15,7 @@ import { Hub } from './_hub.ts';
 import { Lane } from './_lane.ts';
 import { listen } from './_listen.ts';
 import { toMetrics } from './metrics.ts';
+import { addMemoryApi } from './memory-api.ts';
 import { addNotesApi } from './notes-api.ts';
 import { Publisher } from './_publisher.ts';
 import { addGatewayApi, createAuthorise, createGatewayHandler, feedDecisions, Gateway } from './gateway/index.ts';
@@ -152,6 +153,7 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
       throw error;
     }));
   addNotesApi(app, { notes, now: Date.now });
+  addMemoryApi(app, { boards, notes });
   addApi(app, { boards, notes, lane: new Lane(), publish: (event, data) => hub.publish(event, data) });
   if (options.studio !== false) {
     let files: Promise<StudioFiles> | undefined;

@@ -5,6 +5,7 @@ import './styles/board.css';
 import './styles/panels.css';
 import './styles/details.css';
 import './styles/routing.css';
+import './styles/memory.css';
 import { effect } from '@preact/signals';
 import { render, type JSX } from 'preact';
 import { Ask } from './ask.tsx';
@@ -14,12 +15,14 @@ import { startLive } from './live.ts';
 import { LivePage } from './live-page.tsx';
 import { route } from './router.ts';
 import { Nav } from './nav.tsx';
+import { MemoryPage } from './memory/memory-page.tsx';
 import { RoutingPage } from './routing/routing-page.tsx';
 import { notice, spoken } from './state.ts';
 
 const TAGLINES = {
   live: 'Handwritten boards, read by the smallest module that can, solved, proved and remembered.',
   event: 'Handwritten boards, read by the smallest module that can, solved, proved and remembered.',
+  memory: 'What was remembered, laid out by likeness, tied by what it shares.',
   routing: 'Each request to the cheapest model that is good enough, and why.',
 } as const;
 
@@ -52,6 +55,7 @@ function Studio(): JSX.Element {
       <main id="main" tabIndex={-1}>
         {at.page === 'live' && <LivePage />}
         {at.page === 'event' && <EventPage id={at.id} />}
+        {at.page === 'memory' && <MemoryPage />}
         {at.page === 'routing' && <RoutingPage />}
       </main>
       <footer class="foot quiet">

@@ -4,6 +4,7 @@ import { route } from './router.ts';
 
 const PAGES = [
   { path: '/', name: 'Boards', pages: ['live', 'event'] },
+  { path: '/memory', name: 'Memory', pages: ['memory'] },
   { path: '/routing', name: 'Routing', pages: ['routing'] },
 ] as const;
 

@@ -1,14 +1,14 @@
-// Real paths: `/` (live), `/events/<id>`, `/routing`. Links stay links; a plain click changes the page without loading it again.
+// Real paths: `/` (live), `/events/<id>`, `/memory`, `/routing`. Links stay links; a plain click changes the page without loading it again.
 import { signal } from '@preact/signals';
 
-export type Route = { readonly page: 'live' | 'routing' } | { readonly page: 'event'; readonly id: string };
+export type Route = { readonly page: 'live' | 'memory' | 'routing' } | { readonly page: 'event'; readonly id: string };
 
 function parse(): Route {
   // Old-style links (#/events/…) work too.
   const path = location.hash.startsWith('#/') ? location.hash.slice(1) : location.pathname;
   const id = /^\/events\/([\w-]+)$/.exec(path)?.[1];
   if (id !== undefined) return { page: 'event', id };
-  return { page: path === '/routing' ? 'routing' : 'live' };
+  return { page: path === '/routing' ? 'routing' : path === '/memory' ? 'memory' : 'live' };
 }
 
 /** Where we are. */
@@ -34,7 +34,7 @@ addEventListener('click', (event) => {
     return;
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.origin !== location.origin || link.target !== '' || link.pathname.startsWith('/api')) return;
-  if (!['/', '/routing'].includes(link.pathname) && !link.pathname.startsWith('/events/')) return;
+  if (!['/', '/memory', '/routing'].includes(link.pathname) && !link.pathname.startsWith('/events/')) return;
   event.preventDefault();
   go(link.pathname);
 });

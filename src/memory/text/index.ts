@@ -21,3 +21,4 @@ export { type ByteRange, type Section, type Sentence, textFormats, type TextForm
 export { terms } from './tokens.ts';
 export { ATTRIBUTES, inContext, narrowed, normalised, split, textVector } from './attributes.ts';
 export { parseDate } from './dates.ts';
+export { namesIn } from './names.ts';

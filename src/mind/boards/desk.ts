@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { CairnError } from '../../errors.ts';
 import type { Digits } from '../../data/index.ts';
-import type { Hit, StoredEvent } from '../../memory/index.ts';
+import type { Hit, Memory, StoredEvent } from '../../memory/index.ts';
 import { solveUnique } from '../../reason/index.ts';
 import { unroll, type Obj } from '../../sketch/index.ts';
 import { forEachCall, receiptOf, type Mind } from '../mind.ts';
@@ -69,6 +69,15 @@ export class Desk implements Boards {
     this.mind = options.mind;
     this.#options = options;
     this.#totals = totals;
+  }
+
+  /** Digits are the components that have names. */
+  get memory(): { memory: Memory; label: (key: number) => string | undefined } {
+    const { memory } = this.mind;
+    const names = new Map(
+      Array.from({ length: 10 }, (_, d) => [memory.nodeOf(cellObject(d)), d === 0 ? 'empty cell' : `digit ${d}`]),
+    );
+    return { memory, label: (key) => names.get(key) };
   }
 
   static async open(options: DeskOptions): Promise<Desk> {

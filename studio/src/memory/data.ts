@@ -1,0 +1,64 @@
+// What the memory page asks the server for.
+import { call } from '../api.ts';
+
+export type Which = 'boards' | 'texts';
+
+export interface MapEvent {
+  readonly id: string;
+  readonly ordinal: number;
+  readonly at: number;
+  readonly task: string;
+  readonly source: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface MapComponent {
+  readonly key: number;
+  readonly module: string;
+  readonly label?: string;
+  readonly events: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface MemoryMap {
+  readonly total: number;
+  readonly events: readonly MapEvent[];
+  readonly components: readonly MapComponent[];
+  readonly everywhere: readonly MapComponent[];
+  readonly alike: readonly (readonly [number, number])[];
+  readonly has: readonly (readonly [number, number])[];
+  readonly explained: number;
+}
+
+export interface MemoryStats {
+  readonly events: number;
+  readonly structures: number;
+  readonly entities: number;
+  readonly tombstones: number;
+  readonly fileBytes: number;
+  readonly bytesPerEvent: number;
+  readonly bytes: Readonly<Record<string, number>>;
+  readonly revision: number;
+  readonly spec: { readonly dim: number; readonly store: string; readonly family: string };
+}
+
+export interface TextHit {
+  readonly id: string;
+  readonly text: string;
+  readonly source: string;
+  readonly score: number;
+}
+
+export const memoryApi = {
+  map: (which: Which) => call<MemoryMap>(`/api/memory/map?which=${which}`),
+  stats: (which: Which) => call<MemoryStats>(`/api/memory/stats?which=${which}`),
+  recall: (text: string) => call<{ hits: TextHit[] }>(`/api/recall?text=${encodeURIComponent(text)}&k=20`),
+  text: (id: string) => call<Record<string, unknown>>(`/api/texts/${encodeURIComponent(id)}`),
+};
+
+/** A component in words. */
+export function nameOf(component: MapComponent): string {
+  return component.label ?? `${component.module} ${component.key.toString(36).slice(-5)}`;
+}
