@@ -1,6 +1,8 @@
 // The map as a graph on the graphics card: thousands of nodes that stay smooth. What is chosen is lit, the rest fades. Without
 // WebGL the page says so and the lists beside it still serve.
-import { Graph } from 'graphology';
+// Its types have no named export.
+// oxlint-disable-next-line import/no-named-as-default
+import Graph from 'graphology';
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Sigma } from 'sigma';
