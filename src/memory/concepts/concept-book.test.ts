@@ -67,6 +67,19 @@ describe('discovery', () => {
     }
   });
 
+  it('takes a single concept for one, and a handful of stray points for none', () => {
+    const rng = new Rng(21);
+    const source = linearSource(rng, 12, 3);
+    const one = discover(Array.from({ length: 60 }, () => source.draw(rng, 0.05)));
+    expect(one.map((c) => [c.rank, c.members.length])).toEqual([[3, 60]]);
+    let stray = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const from = new Rng(seed);
+      stray += discover(Array.from({ length: 8 }, () => linearSource(from, 12, 1).draw(from, 0.1))).length;
+    }
+    expect(stray).toBe(0);
+  });
+
   it('by attention sees mostly points of the own concept', () => {
     const { points, labels } = fiveConcepts(4, 0);
     const map = new FeatureMap({ dim: 12 });

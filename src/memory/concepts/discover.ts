@@ -6,7 +6,7 @@ import { eigSym, matrix, Rng } from '../../tensor/index.ts';
 import { dot } from './_orthonormal.ts';
 import { energyAlong, fitSubspace, pointCost, principal, saving, type Subspace } from './_subspace.ts';
 import { stack } from './_orthonormal.ts';
-import { chooseCut } from './cut.ts';
+import { chooseCut, SPARE_SAMPLES } from './cut.ts';
 
 export interface DiscoverOptions {
   /** Largest dimension of a concept's row space that is tried; by default two thirds of the directions in use, at most 10. */
@@ -53,14 +53,14 @@ interface Group extends DiscoveredConcept {
 export function discover(features: readonly Float64Array[], options: DiscoverOptions = {}): DiscoveredConcept[] {
   const minMembers = options.minMembers ?? 8;
   if (features.length < minMembers) return [];
-  const points = whiten(features);
+  const { points, saved } = whiten(features);
   const k = points[0]!.length;
-  if (k < 2) {
-    // One direction for all: nothing to tell apart.
-    return [{ members: features.map((_, i) => i), rank: 1, saved: 0 }];
-  }
-  const maxRank = Math.max(1, Math.min(options.maxRank ?? Math.min(10, Math.floor((2 * k) / 3)), k - 1));
   const least = (rank: number): number => Math.max(minMembers, 2 * rank);
+  // When nothing is to be told apart, all points may be one concept; fewer points than features always leave some unused.
+  const enough = features.length >= Math.max(least(k), features[0]!.length + SPARE_SAMPLES);
+  const whole = saved > 0 && enough ? [{ members: features.map((_, i) => i), rank: k, saved }] : [];
+  if (k < 2) return whole;
+  const maxRank = Math.max(1, Math.min(options.maxRank ?? Math.min(10, Math.floor((2 * k) / 3)), k - 1));
   // Only directions speak at first: points near the origin would otherwise be a group of their own.
   const directions = points.map((p) => unit(p));
   const candidates = propose(directions, maxRank, options);
@@ -71,13 +71,14 @@ export function discover(features: readonly Float64Array[], options: DiscoverOpt
   groups = refit(points, groups, maxRank);
   for (let pass = 0; pass < 3; pass++) groups = reassign(points, groups, maxRank, least);
   groups = mergeGroups(points, groups, maxRank);
+  if (groups.length === 0) return whole;
   return groups
     .map(({ members, rank, saved }) => ({ members, rank, saved }))
     .sort((a, b) => b.saved - a.saved || a.members[0]! - b.members[0]!);
 }
 
-/** Points in the directions that the mixture uses, brought to unit variance (by no more than 10) and then to one norm. */
-function whiten(features: readonly Float64Array[]): Float64Array[] {
+/** What the directions that the mixture uses save, and points in them, brought to unit variance (by no more than 10) and then to one norm. */
+function whiten(features: readonly Float64Array[]): { points: Float64Array[]; saved: number } {
   const k = features[0]!.length;
   const moment = matrix(k, k);
   for (const phi of features) {
@@ -91,7 +92,7 @@ function whiten(features: readonly Float64Array[]): Float64Array[] {
   }
   const { values, vectors } = eigSym(moment);
   const total = values.reduce((s, v) => s + Math.max(0, v), 0);
-  if (total === 0) return features.map(() => new Float64Array(1));
+  if (total === 0) return { points: features.map(() => new Float64Array(1)), saved: 0 };
   const cut = chooseCut(
     values.map((v) => (v * k) / total),
     features.length,
@@ -102,7 +103,7 @@ function whiten(features: readonly Float64Array[]): Float64Array[] {
   const factors = Float64Array.from({ length: kept }, (_, i) =>
     Math.sqrt(features.length / Math.max(values[skip + i]!, WEAKEST * middle, 1e-12 * total)),
   );
-  return features.map((phi) => {
+  const points = features.map((phi) => {
     const out = new Float64Array(kept);
     for (let i = 0; i < kept; i++) {
       let c = 0;
@@ -111,6 +112,11 @@ function whiten(features: readonly Float64Array[]): Float64Array[] {
     }
     return out;
   });
+  // What these directions alone save against equal variance in all.
+  const off = values.subarray(0, skip).reduce((s, v) => s + Math.max(0, v), 0);
+  const [n, unitVariance] = [features.length, total / k];
+  const variances = [(total - off) / (kept * unitVariance), off / (Math.max(1, skip) * unitVariance)];
+  return { points, saved: skip === 0 ? 0 : saving(k, kept, n, variances[0]!, variances[1]!, n) };
 }
 
 /** The point with a mean square of 1; zero stays zero. */
