@@ -182,6 +182,8 @@ const ENDPOINTS = [
   'GET /api/stream/state',
   'POST /api/stream/{pause,resume,step,speed}',
   'GET /api/models',
+  'GET|POST /api/models',
+  'GET|DELETE /api/models/:id?only=profile',
   'GET /api/route/{decisions,curve,own-curve,totals,learning}',
   'GET /api/route/explain/:event',
   'POST /api/route/explain',

@@ -15,6 +15,35 @@ import { toChatRequest } from './request.ts';
 export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
   app.get('/api/models', async (c) => c.json({ models: modelsOf(await open()) }));
 
+  app.post('/api/models', async (c) => {
+    const { model, yes, dryRun, maxCalls } = await readJson(c);
+    const profile = await (
+      await open()
+    ).profiles.add({
+      model,
+      yes: yes === true,
+      dryRun: dryRun === true,
+      maxCalls: toInteger('maxCalls', maxCalls, 1, 200) ?? 200,
+    });
+    return c.json({ profile }, dryRun === true ? 200 : 202);
+  });
+
+  // Ids of models may hold slashes.
+  app.get('/api/models/:id{.+}', async (c) => {
+    const gateway = await open();
+    const model = modelsOf(gateway).find((m) => m.id === c.req.param('id'));
+    if (model === undefined) throw noModel();
+    return c.json({ model });
+  });
+
+  app.delete('/api/models/:id{.+}', async (c) => {
+    const gateway = await open();
+    const id = c.req.param('id');
+    if (c.req.query('only') === 'profile') return c.json({ id, cancelled: await gateway.profiles.cancel(id) });
+    if (!(await gateway.removeModel(id))) throw noModel();
+    return c.json({ id, removed: true });
+  });
+
   app.get('/api/route/decisions', async (c) => {
     const limit = toInteger('limit', c.req.query('limit'), 1, 500) ?? 50;
     const before = toInteger('before', c.req.query('before'), 1, Number.MAX_SAFE_INTEGER);
@@ -143,7 +172,7 @@ async function reload(c: Context, gateway: Gateway): Promise<Response> {
 }
 
 /** Configured models with their prices, their health and what the router knows of them. */
-function modelsOf(gateway: Gateway): object[] {
+function modelsOf(gateway: Gateway): (object & { readonly id: string })[] {
   const { pool, prompts } = gateway.current;
   const now = gateway.now();
   return [...pool.arms.values()].map((arm) => {
@@ -155,6 +184,7 @@ function modelsOf(gateway: Gateway): object[] {
       waitMs: arm.breaker.waitMs(now),
       inFlight: arm.gate.inside,
       queued: arm.gate.queued,
+      ...(gateway.profiles.view(arm.id) === undefined ? {} : { profile: gateway.profiles.view(arm.id) }),
       ...(estimate === undefined
         ? { profiled: false }
         : { profiled: true, meanError: estimate.mean, labelled: estimate.count, meanCostUsd: estimate.meanCost }),
@@ -174,6 +204,12 @@ function otherwise(record: {
       arm.expectedError! + (lambda * arm.expectedCost) / scale;
     const best = known.reduce((a, b) => (score(b) < score(a) ? b : a));
     return { lambda, model: best.id, expectedError: best.expectedError, expectedCost: best.expectedCost };
+  });
+}
+
+function noModel(): CairnError {
+  return new CairnError('not_found', 'Expected a model of this gateway, got another name.', {
+    hint: 'GET /api/models lists them.',
   });
 }
 

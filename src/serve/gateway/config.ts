@@ -106,6 +106,10 @@ export const gatewayConfig = z
       .object({
         /** Folder of a fitted router (`cairn route fit`). */
         router: z.string().optional(),
+        /** Folder of the table it was fitted from: its prompts are what new models are profiled on. */
+        table: z.string().optional(),
+        /** Profiles that are estimated dearer, in US dollars, need a word. */
+        profileLimitUsd: price.default(1),
         default: policy.default({}),
         policies: z.record(name, policy).default({}),
         /** The model that is taken when nothing is fitted, and the one savings are measured against. Default: the dearest. */
@@ -126,6 +130,7 @@ export const gatewayConfig = z
       .default({
         default: {},
         policies: {},
+        profileLimitUsd: 1,
         stickiness: { enabled: true, margin: 0.02, remainingTurns: 3, warmMs: 300_000 },
         feedback: FEEDBACK,
       }),

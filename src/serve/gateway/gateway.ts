@@ -4,14 +4,23 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { createRedactor, type Provider, redactJson } from '../../providers/index.ts';
-import { loadRouter, type OnlineRouter, type PromptRouter } from '../../route/index.ts';
-import { EMPTY_CONFIG, type GatewayConfig, parseConfig, readConfig } from './config.ts';
+import {
+  type ArmRecord,
+  loadRouter,
+  type OnlineRouter,
+  type PromptRouter,
+  type PromptTable,
+  readTable,
+} from '../../route/index.ts';
+import { Additions } from './additions.ts';
+import { EMPTY_CONFIG, type GatewayConfig, type ModelConfig, parseConfig, readConfig } from './config.ts';
 import type { DecisionRecord } from './explain.ts';
 import { ClientKeys } from './keys.ts';
 import { Ledger } from './ledger.ts';
 import { Learning } from './learning.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { Pool } from './pool.ts';
+import { Profiles } from './profiles.ts';
 import { joinPool, type PromptPool } from './prompt-pool.ts';
 import { Sessions } from './sessions.ts';
 import { type GatewayState, openSqliteState } from './state.ts';
@@ -49,6 +58,9 @@ export class Gateway {
   readonly keys: ClientKeys;
   readonly ledger: Ledger;
   readonly learning: Learning;
+  readonly profiles: Profiles = new Profiles(this);
+  readonly #additions: Additions;
+  #file: GatewayConfig = EMPTY_CONFIG;
   readonly sessions = new Sessions();
   readonly metrics = new GatewayMetrics();
   readonly now: () => number;
@@ -63,10 +75,11 @@ export class Gateway {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(options: GatewayOptions, state: GatewayState, learning: Learning) {
+  private constructor(options: GatewayOptions, state: GatewayState, learning: Learning, additions: Additions) {
     this.#options = options;
     this.state = state;
     this.learning = learning;
+    this.#additions = additions;
     this.now = options.now ?? Date.now;
     this.uniform = options.uniform ?? Math.random;
     this.keys = new ClientKeys(state, this.now);
@@ -83,7 +96,12 @@ export class Gateway {
     let gateway: Gateway;
     try {
       // Its texts name no secret and no prompt.
-      gateway = new Gateway(options, state, await Learning.open(state, (line) => options.log?.(line)));
+      gateway = new Gateway(
+        options,
+        state,
+        await Learning.open(state, (line) => options.log?.(line)),
+        await Additions.open(state),
+      );
       const config =
         options.configPath === undefined ? parseConfig(options.config ?? {}) : readConfig(options.configPath);
       await gateway.#take(config);
@@ -134,14 +152,14 @@ export class Gateway {
     this.#current = this.#join(this.#current.pool);
   }
 
-  async #take(config: GatewayConfig): Promise<void> {
+  async #take(file: GatewayConfig): Promise<void> {
+    const config = this.#additions.apply(file);
     const pool = new Pool(config, this.#poolOptions());
     const folder = config.routing.router;
     if (folder === undefined) {
       if (this.#fitted?.path !== '') this.#fitted = undefined;
     } else {
-      const base = this.#options.configPath === undefined ? process.cwd() : dirname(resolve(this.#options.configPath));
-      const path = resolve(base, folder);
+      const path = this.#resolve(folder);
       try {
         if (this.#fitted?.path !== path) this.#fitted = { path, router: await loadRouter(path) };
       } catch (error) {
@@ -150,12 +168,63 @@ export class Gateway {
       }
     }
     const before = this.#current.pool;
+    this.#file = file;
     this.#current = this.#join(pool);
     before.retire();
   }
 
+  /** Paths in the configuration are relative to its file. */
+  #resolve(folder: string): string {
+    const { configPath } = this.#options;
+    return resolve(configPath === undefined ? process.cwd() : dirname(resolve(configPath)), folder);
+  }
+
+  /** The table that the router was fitted from, when the configuration names it. @throws CairnError of a faulty table */
+  async readTable(): Promise<PromptTable | undefined> {
+    const { table } = this.config.routing;
+    return table === undefined ? undefined : readTable(this.#resolve(table));
+  }
+
+  /** Checks a model that is to be added. @throws CairnError `bad_config` */
+  checkModel(model: unknown): ModelConfig {
+    return this.#additions.check(this.#file, model);
+  }
+
+  /** A pool that holds a model which is not taken yet. The caller closes it. */
+  trialPool(model: ModelConfig): Pool {
+    return new Pool({ ...this.config, models: [model] }, this.#poolOptions());
+  }
+
+  /** Takes a model in; it can be called by name at once, and is kept. */
+  async addModel(model: ModelConfig): Promise<void> {
+    await this.#additions.add(this.#file, model);
+    await this.#take(this.#file);
+  }
+
+  /** Takes in what was measured of a model: from now on it is routed to. */
+  async measured(router: PromptRouter, arm: ArmRecord): Promise<void> {
+    await this.#additions.measured(router, arm);
+    this.#current = this.#join(this.#current.pool);
+  }
+
+  /** Takes a model out of the pool. False when there is none. @throws CairnError `bad_config` for the reference model */
+  async removeModel(id: string): Promise<boolean> {
+    const { config } = this;
+    if (!config.models.some((m) => m.id === id)) return false;
+    if (config.routing.reference === id) {
+      throw new CairnError('bad_config', `Expected another model than the reference, got "${id}".`, {
+        hint: 'Name another model as routing.reference first.',
+      });
+    }
+    await this.profiles.drop(id);
+    await this.#additions.remove(this.#file, id);
+    await this.#take(this.#file);
+    return true;
+  }
+
   #join(pool: Pool): Current {
-    const prompts = this.#fitted === undefined ? undefined : joinPool(this.#fitted.router, pool);
+    const prompts =
+      this.#fitted === undefined ? undefined : joinPool(this.#additions.extend(this.#fitted.router), pool);
     return { pool, prompts, online: this.learning.attach(prompts?.router, pool.config.routing.feedback) };
   }
 
@@ -224,6 +293,7 @@ export class Gateway {
 
   async close(): Promise<void> {
     if (this.#options.configPath !== undefined) unwatchFile(this.#options.configPath);
+    await this.profiles.close();
     await this.flush();
     await this.learning.save();
     await this.#current.pool.close();
