@@ -10,8 +10,9 @@ import {
   randomRows,
   spanSource,
 } from 'cairn/memory';
+import type { Part } from '../report.ts';
 import type { Rng } from 'cairn/tensor';
-import { learn, type Part } from './part.ts';
+import { learn } from './part.ts';
 
 export function combining(rng: Rng, rounds: number): Part {
   const map = new FeatureMap({ dim: 14 });

@@ -2,8 +2,8 @@
 // dictionary keeps what they agree on.
 import { ConceptBook, discoverConcepts, FeatureMap, linearSource, localSignature, mixture } from 'cairn/memory';
 import type { Rng } from 'cairn/tensor';
-import type { Cell, LabOptions } from '../report.ts';
-import { mean, type Part, purityOf } from './part.ts';
+import type { Cell, LabOptions, Part } from '../report.ts';
+import { mean, purityOf } from './part.ts';
 
 const EQUAL = [3, 3, 3, 3, 3];
 const UNEQUAL = [2, 3, 4, 3, 2];

@@ -11,8 +11,9 @@ import {
   relatedSources,
   SignatureIndex,
 } from 'cairn/memory';
+import type { Part } from '../report.ts';
 import type { Rng } from 'cairn/tensor';
-import { learn, type Part, purityOf } from './part.ts';
+import { learn, purityOf } from './part.ts';
 
 export function higher(rng: Rng, rounds: number, concepts: number): Part {
   let families = 0;

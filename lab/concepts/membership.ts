@@ -8,8 +8,8 @@ import {
   type PointSource,
 } from 'cairn/memory';
 import type { Rng } from 'cairn/tensor';
-import type { Cell, LabOptions } from '../report.ts';
-import { learn, mean, type Part } from './part.ts';
+import type { Cell, LabOptions, Part } from '../report.ts';
+import { learn, mean } from './part.ts';
 
 interface Setting {
   readonly kind: 'linear' | 'ellipsoid';

@@ -1,12 +1,6 @@
 // What one part of the experiment contributes, and how concepts are learnt and groups are judged in all of them.
 import { type FeatureMap, Moments, MomentSignature, type PointSource } from 'cairn/memory';
 import type { Rng } from 'cairn/tensor';
-import type { Claim, Table } from '../report.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 export interface Learnt {
   readonly moments: Moments;

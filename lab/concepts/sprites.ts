@@ -3,8 +3,8 @@
 import { discoverConcepts, FeatureMap, Moments, MomentSignature } from 'cairn/memory';
 import { drawSprite, outlineOf, type SpriteShape, spriteOf } from 'cairn/data';
 import type { Rng } from 'cairn/tensor';
-import type { Cell } from '../report.ts';
-import { mean, type Part } from './part.ts';
+import type { Cell, Part } from '../report.ts';
+import { mean } from './part.ts';
 
 const SIZE = 64;
 

@@ -1,8 +1,8 @@
 // An adversary who wants the sum of n bits to deviate pays for the correlation kappa of halves at every scale. For any
 // increasing convex price the cheapest way to a given gain of variance is the same kappa everywhere: a self-similar one.
 import { equalKappa, hurstOf } from 'cairn/online';
+import type { Part } from '../report.ts';
 import type { Rng } from 'cairn/tensor';
-import type { Part } from './part.ts';
 
 const LEVELS = 10;
 

@@ -1,8 +1,8 @@
 // The generator against its exact moments, and against the values of its first description.
 import { fairBits, fractalBits, fractalMoments, intervalValue } from 'cairn/online';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { mean, type Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { mean } from './part.ts';
 
 const LEVELS = 10;
 /** Hurst exponents from runs of 600 strings of 1,024 bits, by q. */

@@ -1,17 +1,15 @@
 // Fractal structures in adversarial prediction (arXiv 1304.7576): why equal correlations at all scales are cheapest, the
 // generator with its Hurst exponent, what a learner wins on it, and the meter that reads it off a series.
 import { Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import { type LabOptions, type LabReport, type Part, runParts } from '../report.ts';
 import { equalCorrelations } from './equal-correlations.ts';
 import { generator } from './generator.ts';
 import { learners } from './learners.ts';
 import { meter, series } from './meter.ts';
-import type { Part } from './part.ts';
 
 /** `ci` takes about half a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
-  const { seed, scale, log, signal, plot, data } = options;
-  const start = performance.now();
+  const { seed, scale, log, plot, data } = options;
   const rng = new Rng(seed).fork('fractal-prediction');
   const full = scale === 'full';
   const parts: [string, () => Part][] = [
@@ -21,20 +19,12 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['the meter', () => meter(rng.fork('meter'), full ? 200 : 40)],
     ['real series', () => series(rng.fork('series'), data, log)],
   ];
-  const done: Part[] = [];
-  for (const [name, part] of parts) {
-    signal.throwIfAborted();
-    log(name);
-    done.push(part());
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return {
-    slug: 'fractal-prediction',
-    paper: { title: 'Fractal structures in Adversarial Prediction', arxiv: '1304.7576' },
-    seed,
-    scale,
-    seconds: (performance.now() - start) / 1000,
-    claims: done.flatMap((p) => p.claims),
-    tables: done.flatMap((p) => p.tables),
-  };
+  return runParts(
+    options,
+    {
+      slug: 'fractal-prediction',
+      paper: { title: 'Fractal structures in Adversarial Prediction', arxiv: '1304.7576' },
+    },
+    parts,
+  );
 }

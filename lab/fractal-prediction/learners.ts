@@ -1,8 +1,8 @@
 // What learners win on fractal strings by q: nothing on fair ones, more with every step of q.
 import { type Bettor, DiscountedBettor, DyadicBettor, fractalBits, OppositeBets, TimeScales } from 'cairn/online';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { mean, type Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { mean } from './part.ts';
 
 const QS = [0, 0.1, 0.2, 0.3, 0.5, 0.7];
 const LEVELS = 12;

@@ -3,8 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fairBits, fractalBits, fractalMoments, predictability } from 'cairn/online';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import type { Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
 
 export function meter(rng: Rng, runs: number): Part {
   const levels = 13;

@@ -2,8 +2,7 @@
 // ideal code, spelling of the symbols included; nothing is promised about who is shorter.
 import * as zlib from 'node:zlib';
 import { Circuit } from 'cairn/grow';
-import type { Cell } from '../report.ts';
-import type { Part } from './growth.ts';
+import type { Cell, Part } from '../report.ts';
 
 export interface Sample {
   readonly name: string;

@@ -1,13 +1,8 @@
 // Where circuits grow and where they do not: periodic, random and grammatical streams; exactness and the code length on the way.
 import { Circuit } from 'cairn/grow';
 import type { Rng } from 'cairn/tensor';
-import type { Cell, Claim, LabOptions, Table } from '../report.ts';
+import type { Cell, LabOptions, Part } from '../report.ts';
 import { command, periodic, random, sentences } from './streams.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 /** Nodes on periodic and on random streams. */
 export function extremes(rng: Rng, rounds: number, plot: LabOptions['plot']): Part {

@@ -1,15 +1,14 @@
 // The Mind Grows Circuits (arXiv 1203.0088): nodes are added when they shorten the code of everything seen. Periodic, random
 // and grammatical streams; SCAN commands and English text when a data folder is given.
 import { Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import { type LabOptions, type LabReport, type Part, runParts } from '../report.ts';
 import { beside, type Sample } from './beside.ts';
-import { extremes, functions, type Part, watched } from './growth.ts';
+import { extremes, functions, watched } from './growth.ts';
 import { command, english, scanCommands, sentences } from './streams.ts';
 
 /** Runs every part; `ci` takes well under a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
-  const { seed, scale, log, plot, signal, data } = options;
-  const start = performance.now();
+  const { seed, scale, plot, data } = options;
   const rng = new Rng(seed).fork('growing-circuits');
   const full = scale === 'full';
   const parts: [string, () => Part][] = [
@@ -18,22 +17,11 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['functions with holes', () => functions(rng.fork('functions'))],
     ['beside compressors', () => compared(rng.fork('beside'), full, data)],
   ];
-  const done: Part[] = [];
-  for (const [name, part] of parts) {
-    signal.throwIfAborted();
-    log(name);
-    done.push(part());
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return {
-    slug: 'growing-circuits',
-    paper: { title: 'The Mind Grows Circuits', arxiv: '1203.0088' },
-    seed,
-    scale,
-    seconds: (performance.now() - start) / 1000,
-    claims: done.flatMap((p) => p.claims),
-    tables: done.flatMap((p) => p.tables),
-  };
+  return runParts(
+    options,
+    { slug: 'growing-circuits', paper: { title: 'The Mind Grows Circuits', arxiv: '1203.0088' } },
+    parts,
+  );
 }
 
 function compared(rng: Rng, full: boolean, data: string | undefined): Part {

@@ -1,8 +1,7 @@
 // c(T): how much regret per root of an interval's length has to be granted, as the horizon grows.
 import { type Cuts, intervalConstant } from 'cairn/online';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import type { Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
 
 export function constants(rng: Rng, strings: number, plot: LabOptions['plot']): Part {
   const horizons = [16, 64, 250, 500, 1000, 2000];

@@ -1,7 +1,7 @@
 // The payoff is f - E f on every string: all strings of a length, all completions of every bet.
 import { IntervalBettor, intervalValue } from 'cairn/online';
+import type { Part } from '../report.ts';
 import { Rng } from 'cairn/tensor';
-import type { Part } from './part.ts';
 
 export function identity(horizons: readonly number[]): Part {
   const rows = horizons.map((horizon) => {

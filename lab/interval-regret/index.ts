@@ -1,16 +1,14 @@
 // Optimal amortized regret in every interval (arXiv 1304.7577): payoff f - E f exactly, the constant c(T), play on blocks,
 // the fast dyadic form, and segmentation of a past with its change points.
 import { Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import { type LabOptions, type LabReport, type Part, runParts } from '../report.ts';
 import { constants } from './constants.ts';
 import { identity } from './identity.ts';
-import type { Part } from './part.ts';
 import { hindsight, plays, streaming } from './plays.ts';
 
 /** `ci` takes about half a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
-  const { seed, scale, log, signal, plot } = options;
-  const start = performance.now();
+  const { seed, scale, plot } = options;
   const rng = new Rng(seed).fork('interval-regret');
   const full = scale === 'full';
   const parts: [string, () => Part][] = [
@@ -20,20 +18,9 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['the dyadic form', () => streaming(rng.fork('streaming'), full ? 40 : 12)],
     ['hindsight', () => hindsight(rng.fork('hindsight'), full ? 200 : 40)],
   ];
-  const done: Part[] = [];
-  for (const [name, part] of parts) {
-    signal.throwIfAborted();
-    log(name);
-    done.push(part());
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return {
-    slug: 'interval-regret',
-    paper: { title: 'Optimal amortized regret in every interval', arxiv: '1304.7577' },
-    seed,
-    scale,
-    seconds: (performance.now() - start) / 1000,
-    claims: done.flatMap((p) => p.claims),
-    tables: done.flatMap((p) => p.tables),
-  };
+  return runParts(
+    options,
+    { slug: 'interval-regret', paper: { title: 'Optimal amortized regret in every interval', arxiv: '1304.7577' } },
+    parts,
+  );
 }

@@ -1,11 +1,5 @@
 // What each part of this experiment returns, and what several of them use.
 import type { Bettor } from 'cairn/online';
-import type { Claim, Table } from '../report.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 export function mean(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0) / values.length;

@@ -10,8 +10,9 @@ import {
   intervalValue,
   segment,
 } from 'cairn/online';
+import type { Part } from '../report.ts';
 import type { Rng } from 'cairn/tensor';
-import { blocks, mean, type Part, play } from './part.ts';
+import { blocks, mean, play } from './part.ts';
 
 export function plays(rng: Rng, runs: number): Part {
   const horizon = 256;

@@ -2,8 +2,8 @@
 // whether anything learned later changes what was there.
 import { Lifelong } from 'cairn/grow';
 import type { Rng } from 'cairn/tensor';
-import type { Claim, Table } from '../report.ts';
-import { agreement, bitNames, type BitTask, DISTRACTORS, drawBits, parityTasks, type Part } from './part.ts';
+import type { Claim, Part, Table } from '../report.ts';
+import { agreement, bitNames, type BitTask, DISTRACTORS, drawBits, parityTasks } from './part.ts';
 
 const GATES = {
   and: (a: number, b: number): number => a & b,

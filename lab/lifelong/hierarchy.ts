@@ -12,8 +12,8 @@ import {
   train,
 } from 'cairn/nn';
 import { createOrtExecutor, crossEntropy, ModelState, type Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { agreement, bitNames, DISTRACTORS, drawBits, parityTasks, type Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { agreement, bitNames, DISTRACTORS, drawBits, parityTasks } from './part.ts';
 
 export const FAIRNESS =
   'The modular learner gets labels for every intermediate task, the end-to-end network only for the last: that is the lifelong setting, not a fair fight on samples.';

@@ -1,17 +1,15 @@
 // Provable Hierarchical Lifelong Learning with a Sketch-based Modular Architecture (arXiv 2112.10919): tasks learned one
 // after another, each given the modules of those before; which task it is found where nobody says; nothing forgotten.
 import { Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import { type LabOptions, type LabReport, type Part, runParts } from '../report.ts';
 import { forgetting, gates, hardFirst, noise } from './conditions.ts';
 import { FAIRNESS, hierarchy } from './hierarchy.ts';
-import type { Part } from './part.ts';
 import { digits, halfspaces } from './real.ts';
 import { unlabelled } from './unlabelled.ts';
 
 /** Runs every part; `ci` takes about half a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
-  const { seed, scale, log, signal } = options;
-  const start = performance.now();
+  const { seed, scale } = options;
   const rng = new Rng(seed).fork('lifelong');
   const full = scale === 'full';
   const parts: [string, () => Part | Promise<Part>][] = [
@@ -24,23 +22,15 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['halfspaces', () => halfspaces(rng.fork('halfspaces'), seed)],
     ['pairs of digits', () => digits(rng.fork('digits'), seed)],
   ];
-  const done: Part[] = [];
-  for (const [name, part] of parts) {
-    signal.throwIfAborted();
-    log(name);
-    done.push(await part());
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return {
-    slug: 'lifelong',
-    paper: {
-      title: 'Provable Hierarchical Lifelong Learning with a Sketch-based Modular Architecture',
-      arxiv: '2112.10919',
+  return runParts(
+    options,
+    {
+      slug: 'lifelong',
+      paper: {
+        title: 'Provable Hierarchical Lifelong Learning with a Sketch-based Modular Architecture',
+        arxiv: '2112.10919',
+      },
     },
-    seed,
-    scale,
-    seconds: (performance.now() - start) / 1000,
-    claims: done.flatMap((p) => p.claims),
-    tables: done.flatMap((p) => p.tables),
-  };
+    parts,
+  );
 }

@@ -1,11 +1,5 @@
 // What each part of this experiment returns, and the tasks several parts share.
 import type { Rng } from 'cairn/tensor';
-import type { Claim, Table } from '../report.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 /** A task over the bits of an example. */
 export interface BitTask {

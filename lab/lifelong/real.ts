@@ -1,11 +1,11 @@
 // Tasks with real numbers and real images: intersections of halfspaces out of learned halfspaces, and tasks on pairs of
 // handwritten digits out of a digit reader that is brought in as a module.
 import { fileURLToPath } from 'node:url';
+import type { Part } from '../report.ts';
 import { loadMnist } from 'cairn/data';
 import { Lifelong } from 'cairn/grow';
 import { loadClassifier } from 'cairn/nn';
 import { createOrtExecutor, type Rng } from 'cairn/tensor';
-import type { Part } from './part.ts';
 
 /** Four random halfspaces in 12 dimensions, then pairs of them, then all four. */
 export function halfspaces(rng: Rng, seed: number): Part {

@@ -2,8 +2,8 @@
 // from the examples alone.
 import { Lifelong } from 'cairn/grow';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { agreement, bitNames, DISTRACTORS, drawBits, parityTasks, type Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { agreement, bitNames, DISTRACTORS, drawBits, parityTasks } from './part.ts';
 
 const BITS = 16;
 

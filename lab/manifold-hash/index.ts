@@ -1,8 +1,7 @@
 // For Manifold Learning, Deep Neural Networks can be Locality Sensitive Hash Functions (arXiv 2103.06875): a representation
 // that keeps which manifold a point lies on and forgets where on it, so that one example of something new is enough.
 import { createOrtExecutor, Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
-import type { Part } from './manifolds.ts';
+import type { LabOptions, LabReport, Part } from '../report.ts';
 import { loadDrawings, omniglot } from './omniglot.ts';
 import { synthetic } from './synthetic.ts';
 

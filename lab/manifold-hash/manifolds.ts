@@ -1,11 +1,5 @@
 // Synthetic manifolds: x = f(gamma, theta) with a class gamma and a pose theta, and the measures of this experiment.
 import type { Rng } from 'cairn/tensor';
-import type { Claim, Table } from '../report.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 /** Rows `[count * each, size]`, `each` of every manifold, and their manifold. */
 export interface Rows {

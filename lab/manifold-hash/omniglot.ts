@@ -25,9 +25,9 @@ import {
   sequential,
 } from 'cairn/nn';
 import { type Executor, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
+import type { LabOptions, Part } from '../report.ts';
 import { blurredGrid, inkPoints, modifiedHausdorff } from './baselines.ts';
-import { type Part, unitRows } from './manifolds.ts';
+import { unitRows } from './manifolds.ts';
 
 /** Every third alphabet by name; never trained on and never looked at for settings. */
 const HELD_OUT = ['Balinese', 'Japanese_(katakana)', 'Sanskrit'];

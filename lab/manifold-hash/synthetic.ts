@@ -2,8 +2,8 @@
 // mean nothing do to it, and what the weight penalty is for.
 import { ManifoldHash } from 'cairn/nn';
 import type { Executor, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { easyFamily, type Family, foldedFamily, measure, type Measured, type Part } from './manifolds.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { easyFamily, type Family, foldedFamily, measure, type Measured } from './manifolds.ts';
 
 const MANIFOLDS = 100;
 const EACH = 40;

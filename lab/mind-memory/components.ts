@@ -3,8 +3,8 @@
 import { LshIndex, Memory, Signer } from 'cairn/memory';
 import { encode } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { part, type Part, parts, scene } from './scenes.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { part, parts, scene } from './scenes.ts';
 
 const DIM = 512;
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { InMemoryStore, Memory } from 'cairn/memory';
 import { toBytes } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { part, type Part, scene } from './scenes.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { part, scene } from './scenes.ts';
 
 const spec = { dim: 512 } as const;
 

@@ -1,11 +1,10 @@
 // How does the Mind store Information? (arXiv 1910.06718): events as sketches in hash buckets that form an implicit graph.
 // What is found through components and through the graph, what hashing finds, and what forgetting and a lost server take.
 import { Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import type { LabOptions, LabReport, Part } from '../report.ts';
 import { components } from './components.ts';
 import { forgetting } from './forgetting.ts';
 import { rates } from './rates.ts';
-import type { Part } from './scenes.ts';
 import { shards } from './shards.ts';
 import { walks } from './walks.ts';
 

@@ -2,8 +2,8 @@
 // neighbouring buckets in the order of their score adds.
 import { candidateRate, probeKeys, Signer } from 'cairn/memory';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { deviation, type Part } from './scenes.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { deviation } from './scenes.ts';
 
 const DIM = 256;
 const COSINES = [0.95, 0.9, 0.8, 0.7, 0.32, 0] as const;

@@ -1,12 +1,6 @@
 // Scenes of parts for the experiment, and what one part of it contributes to the report.
 import type { Obj } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { Claim, Table } from '../report.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 /** A part with random non-negative attributes of norm 1. */
 export function part(module: string, rng: Rng, size = 8): Obj {

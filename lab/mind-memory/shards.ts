@@ -3,8 +3,8 @@
 import { InMemoryStore, Memory, PartitionedStore, type Store } from 'cairn/memory';
 import type { Rng } from 'cairn/tensor';
 import { CairnError } from 'cairn/errors';
-import type { LabOptions } from '../report.ts';
-import { deviation, type Part, parts, scene } from './scenes.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { deviation, parts, scene } from './scenes.ts';
 
 const spec = { dim: 256 } as const;
 

@@ -2,8 +2,8 @@
 // though they share nothing with the cue.
 import { forwardPush, type Graph, graphNeighbourhood, InMemoryStore, loadGraph, Memory, pageRank } from 'cairn/memory';
 import type { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { part, type Part, scene } from './scenes.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { part, scene } from './scenes.ts';
 
 const EPSILONS = [1e-2, 1e-3, 1e-4, 1e-5] as const;
 

@@ -2,8 +2,8 @@
 // and a module per cluster with nothing known. Also what the decision says about each.
 import { type Decision, decideFormulation, modulePerCode, rSquared, sharedNetwork } from 'cairn/grow';
 import type { Executor, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { codedTasks, type Part } from './tasks.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { codedTasks } from './tasks.ts';
 
 const EXAMPLES = 10_000;
 

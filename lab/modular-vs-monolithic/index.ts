@@ -1,11 +1,10 @@
 // One Network Fits All? Modular versus Monolithic Task Formulations (arXiv 2103.15261): when one network can hold many
 // tasks, when it cannot, and a meter that decides from examples.
 import { createOrtExecutor, Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import type { LabOptions, LabReport, Part } from '../report.ts';
 import { clusters } from './clusters.ts';
 import { parities, trees } from './programs.ts';
 import { tables } from './tables.ts';
-import type { Part } from './tasks.ts';
 
 /** Runs every part; `ci` takes about half a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {

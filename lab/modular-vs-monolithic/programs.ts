@@ -2,8 +2,8 @@
 // greedy tree can read unless the parity is a module.
 import { codeTree, expressions, Lifelong, rSquared, sharedNetwork, type TaskData } from 'cairn/grow';
 import type { Executor, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { CODE_BITS, parityTasks, type Part, treeTasks } from './tasks.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { CODE_BITS, parityTasks, treeTasks } from './tasks.ts';
 
 const EXAMPLES = 10_000;
 

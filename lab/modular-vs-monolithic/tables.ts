@@ -3,8 +3,7 @@
 import { rSquared, sharedNetwork, type TaskData } from 'cairn/grow';
 import { encode, type Obj, plainStats, quantise, type SketchSpec, stats, unroll } from 'cairn/sketch';
 import type { Executor, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import type { Part } from './tasks.ts';
+import type { LabOptions, Part } from '../report.ts';
 
 const ROWS = 32;
 const DEPARTMENTS = 4;

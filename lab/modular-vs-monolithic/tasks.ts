@@ -1,12 +1,6 @@
 // Data of this experiment: linear tasks chosen by a noisy code, by a tree over the bits of a code, or by their parity.
 import type { TaskData } from 'cairn/grow';
 import type { Rng } from 'cairn/tensor';
-import type { Claim, Table } from '../report.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 export const WIDTH = 10;
 export const CODE_WIDTH = 32;

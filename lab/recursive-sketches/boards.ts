@@ -1,8 +1,8 @@
 // Sudoku boards under erasure: 81 one-hot cells in one sketch, read from fewer and fewer of its numbers.
 import { encode, expectedGroups, type Obj, quantise, toBytes, truncate, unroll } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { Cell, LabOptions } from '../report.ts';
-import { mean, type Part, specOf, unitAttributes } from './scenes.ts';
+import type { Cell, LabOptions, Part } from '../report.ts';
+import { mean, specOf, unitAttributes } from './scenes.ts';
 
 /** A valid Sudoku grid with some cells left blank, as it is read: 0 is a blank. */
 function sudoku(rng: Rng): number[] {

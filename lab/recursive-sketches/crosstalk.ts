@@ -1,7 +1,8 @@
 // Decoding one object at a time: what the other objects do to it, and how that falls with the size of the sketch.
 import { decode, encode } from 'cairn/sketch';
+import type { Part } from '../report.ts';
 import type { Rng } from 'cairn/tensor';
-import { largest, mean, objectsOf, type Part, scene, specOf, UNBALANCED } from './scenes.ts';
+import { largest, mean, objectsOf, scene, specOf, UNBALANCED } from './scenes.ts';
 
 /** Plain and matched decoding at growing d: the error is cross-talk and falls as 1/√d. */
 export function crosstalk(rng: Rng, seed: number, repeats: number): Part {

@@ -2,8 +2,7 @@
 // object is only seen through the unknown matrix of its parent.
 import { blockColumn, type BlockFamily, learnDictionary, learnRecursive, parentMap, seenThrough } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { Cell } from '../report.ts';
-import type { Part } from './scenes.ts';
+import type { Cell, Part } from '../report.ts';
 
 const MATRICES = 12;
 const COLUMNS = 10;

@@ -1,8 +1,8 @@
 // Reading a sketch without its structure: modules, positions, weights and attributes are all unknown.
 import { discover, encode, quantise } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { Cell } from '../report.ts';
-import { ATTRIBUTES, largest, objectsOf, OBJECTS, type Part, PARTS, scene, specOf, UNBALANCED } from './scenes.ts';
+import type { Cell, Part } from '../report.ts';
+import { ATTRIBUTES, largest, objectsOf, OBJECTS, PARTS, scene, specOf, UNBALANCED } from './scenes.ts';
 
 /** Structure unknown, 40 candidate modules. */
 export function discovering(rng: Rng, seed: number, scenes: number): Part {

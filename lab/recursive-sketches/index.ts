@@ -1,19 +1,17 @@
 // Recursive Sketches for Modular Deep Learning (arXiv 1905.12730): what comes back from one constant-size vector, with which
 // error, and what is left when most of it is erased. Scenes of twelve objects with known truth, and Sudoku boards.
 import { Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import { type LabOptions, type LabReport, type Part, runParts } from '../report.ts';
 import { boards } from './boards.ts';
 import { crosstalk } from './crosstalk.ts';
 import { dictionary, recursiveDictionary } from './dictionary.ts';
 import { discovering } from './discovering.ts';
 import { resemblance } from './resemblance.ts';
-import type { Part } from './scenes.ts';
 import { solving } from './solving.ts';
 
 /** Runs every part; `ci` takes about half a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
-  const { seed, scale, log, signal } = options;
-  const start = performance.now();
+  const { seed, scale } = options;
   const rng = new Rng(seed).fork('recursive-sketches');
   const full = scale === 'full';
   const parts: [string, () => Part][] = [
@@ -25,20 +23,12 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['learning two levels at once', () => recursiveDictionary(rng.fork('recursive'), seed, full ? 6 : 2)],
     ['boards under erasure', () => boards(rng.fork('boards'), seed, full ? 150 : 32, options.plot)],
   ];
-  const done: Part[] = [];
-  for (const [name, part] of parts) {
-    signal.throwIfAborted();
-    log(name);
-    done.push(part());
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return {
-    slug: 'recursive-sketches',
-    paper: { title: 'Recursive Sketches for Modular Deep Learning', arxiv: '1905.12730' },
-    seed,
-    scale,
-    seconds: (performance.now() - start) / 1000,
-    claims: done.flatMap((p) => p.claims),
-    tables: done.flatMap((p) => p.tables),
-  };
+  return runParts(
+    options,
+    {
+      slug: 'recursive-sketches',
+      paper: { title: 'Recursive Sketches for Modular Deep Learning', arxiv: '1905.12730' },
+    },
+    parts,
+  );
 }

@@ -1,7 +1,8 @@
 // What inner products tell: unrelated events, events that share an object, and counts of one module.
 import { encode, identify, type Obj, plainStats, quantise, similarity } from 'cairn/sketch';
+import type { Part } from '../report.ts';
 import type { Rng } from 'cairn/tensor';
-import { mean, OBJECTS, type Part, scene, specOf, unitAttributes, UNBALANCED } from './scenes.ts';
+import { mean, OBJECTS, scene, specOf, unitAttributes, UNBALANCED } from './scenes.ts';
 
 /** Unrelated sketches, sketches that share an object, which modules were at work, and counts of one module. */
 export function resemblance(rng: Rng, seed: number, pairs: number): Part {

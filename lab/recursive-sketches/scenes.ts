@@ -1,7 +1,6 @@
 // The reference scene: twelve objects in two levels with known attributes, and how far a reading is from them.
 import type { Obj, SketchSpec } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { Claim, Table } from '../report.ts';
 
 /** Outputs of a scene. */
 export const OBJECTS = 4;
@@ -11,12 +10,6 @@ export const PARTS = 2;
 export const ATTRIBUTES = 16;
 /** Attributes as they are, without powers of two between the levels. */
 export const UNBALANCED = { balance: false } as const;
-
-/** What one part of the experiment contributes to the report. */
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}
 
 export function specOf(dim: SketchSpec['dim'], seed: string | number): SketchSpec {
   return { dim, seed: `lab:${seed}`, family: 'hd3', store: 'i8', signatures: false };

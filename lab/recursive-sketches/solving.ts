@@ -1,8 +1,8 @@
 // Decoding all objects jointly: exact up to rounding, with an error that is known before any data.
 import { encode, eraseRandom, expectedError, quantise, truncate, unroll, type UnrolledObject } from 'cairn/sketch';
 import type { Rng } from 'cairn/tensor';
-import type { Cell } from '../report.ts';
-import { largest, mean, objectsOf, OBJECTS, type Part, PARTS, scene, specOf, squared, UNBALANCED } from './scenes.ts';
+import type { Cell, Part } from '../report.ts';
+import { largest, mean, objectsOf, OBJECTS, PARTS, scene, specOf, squared, UNBALANCED } from './scenes.ts';
 
 /** Joint solving at 8 and 4 bits and under erasure, with the error that is returned and the one expected beforehand. */
 export function solving(rng: Rng, seed: number, scenes: number): Part {

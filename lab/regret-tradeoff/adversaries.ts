@@ -1,7 +1,7 @@
 // Bettors against their worst adversary: the optimal one, those along the trade-off, and bets of other shapes.
 import { DiscountedBettor, OPTIMAL_THRESHOLD, PayoffFunction, tradeOff, withoutLoss } from 'cairn/online';
+import type { Part } from '../report.ts';
 import { erfOf } from 'cairn/tensor';
-import type { Part } from './part.ts';
 import { gameValue, worstCase } from './worst-case.ts';
 
 function betOf(memory: number, plus: number, minus: number): (x: number) => number {

@@ -1,7 +1,6 @@
 // The closed forms: threshold, payoff function, trade-off curve and the frontier of asymmetric pairs.
 import { frontier, OPTIMAL_THRESHOLD, PayoffFunction, tradeOff } from 'cairn/online';
-import type { LabOptions } from '../report.ts';
-import type { Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
 
 export function closedForms(plot: LabOptions['plot']): Part {
   let residual = 0;

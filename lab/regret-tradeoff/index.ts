@@ -1,19 +1,16 @@
 // A Differential Equations Approach to Optimizing Regret Trade-offs (arXiv 1305.1359): the discounted bettor and its trade-off curve against closed forms, against
 // the worst adversary found by dynamic programming, against other bets, and on random, hostile and fractal sequences.
 import { Rng } from 'cairn/tensor';
-import type { LabOptions, LabReport } from '../report.ts';
+import { type LabOptions, type LabReport, type Part, runParts } from '../report.ts';
 import { optimal, otherBets, tradeOffs } from './adversaries.ts';
 import { closedForms } from './closed-forms.ts';
-import type { Part } from './part.ts';
 import { fixedHorizon, manyExperts, sequences, timeScales } from './streams.ts';
 
 /** `ci` takes some twenty seconds on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
-  const { seed, scale, log, signal, plot } = options;
-  const start = performance.now();
+  const { seed, scale, plot } = options;
   const rng = new Rng(seed).fork('regret-tradeoff');
   const full = scale === 'full';
-  const done: Part[] = [];
   const parts: [string, () => Part][] = [
     ['closed forms', () => closedForms(plot)],
     ['worst adversary of the optimal bettor', () => optimal(full ? [25, 100, 400, 1600] : [25, 100, 400])],
@@ -24,19 +21,12 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['several time scales', () => timeScales(rng.fork('scales'))],
     ['fixed horizon', () => fixedHorizon(full ? 16 : 12)],
   ];
-  for (const [name, part] of parts) {
-    signal.throwIfAborted();
-    log(name);
-    done.push(part());
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return {
-    slug: 'regret-tradeoff',
-    paper: { title: 'A Differential Equations Approach to Optimizing Regret Trade-offs', arxiv: '1305.1359' },
-    seed,
-    scale,
-    seconds: (performance.now() - start) / 1000,
-    claims: done.flatMap((p) => p.claims),
-    tables: done.flatMap((p) => p.tables),
-  };
+  return runParts(
+    options,
+    {
+      slug: 'regret-tradeoff',
+      paper: { title: 'A Differential Equations Approach to Optimizing Regret Trade-offs', arxiv: '1305.1359' },
+    },
+    parts,
+  );
 }

@@ -1,7 +1,1 @@
 // What each part of this experiment returns.
-import type { Claim, Table } from '../report.ts';
-
-export interface Part {
-  readonly claims: readonly Claim[];
-  readonly tables: readonly Table[];
-}

@@ -1,7 +1,7 @@
 // Bettors and combiners on streams: random, hostile, fractal; many experts, several time scales, a known horizon.
 import { DiscountedBettor, FixedHorizon, fractalBits, RegretMeter, TimeScales, Tournament } from 'cairn/online';
+import type { Part } from '../report.ts';
 import type { Rng } from 'cairn/tensor';
-import type { Part } from './part.ts';
 
 export function sequences(rng: Rng, count: number): Part {
   const names = ['biased coins', 'against the bet', 'fractal', 'to the edge and back'] as const;

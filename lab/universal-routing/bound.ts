@@ -2,8 +2,7 @@
 // with known deviations, so both sides can be computed; with estimated means the finite-sample radius is added.
 import { finiteSampleBound } from 'cairn/route';
 import { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import type { Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
 
 export function bound({ seed, scale }: LabOptions): Part {
   const rng = new Rng(seed).fork('bound');

@@ -1,8 +1,7 @@
 // Generated pools: 8 topics with words of their own, models with a skill per topic. Methods are compared trial by trial on the same
 // prompts and models; two thirds of the models are never seen by the map.
 import { comparePaired, generatePool, meanOf, runTrial, type Method, type TrialFigures } from 'cairn/route';
-import type { Figure, LabOptions } from '../report.ts';
-import type { Part } from './part.ts';
+import type { Figure, LabOptions, Part } from '../report.ts';
 
 const METHODS: readonly Method[] = [
   'default', 'zero', 'knn', 'paper', 'shrunk', 'learned-shrunk', 'learned-soft', 'linear', 'task', 'oracle',

@@ -14,8 +14,7 @@ import {
   type EvaluationTable,
 } from 'cairn/route';
 import { Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import type { Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
 
 export function identities({ seed }: LabOptions): Part {
   const rng = new Rng(seed).fork('identities');

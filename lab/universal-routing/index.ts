@@ -1,11 +1,10 @@
 // Universal Model Routing for Efficient LLM Inference (arXiv 2502.08773): models that a router never saw in training are routed to
 // from their errors on a small labelled set. Generated pools with a known truth; with `--data` the evaluation tables found there.
 // It reproduces the method, not the paper's tables: those data are not at hand.
-import type { LabOptions, LabReport } from '../report.ts';
+import type { LabOptions, LabReport, Part } from '../report.ts';
 import { bound } from './bound.ts';
 import { comparison } from './comparison.ts';
 import { identities } from './identities.ts';
-import type { Part } from './part.ts';
 import { realTables } from './real-tables.ts';
 
 /** `ci` takes about half a minute on two cores, without tables. */

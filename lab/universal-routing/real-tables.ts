@@ -11,8 +11,7 @@ import {
   type Method,
   type TrialFigures,
 } from 'cairn/route';
-import type { Claim, LabOptions, Table } from '../report.ts';
-import type { Part } from './part.ts';
+import type { Claim, LabOptions, Part, Table } from '../report.ts';
 
 interface Known {
   readonly name: string;

@@ -1,36 +1,10 @@
 // What the memory page asks the server for.
+import type { MapComponent, MemoryMap } from '../../../src/mind/memory-map.ts';
 import { call } from '../api.ts';
 
+export type { MapComponent, MemoryMap };
+
 export type Which = 'boards' | 'texts';
-
-export interface MapEvent {
-  readonly id: string;
-  readonly ordinal: number;
-  readonly at: number;
-  readonly task: string;
-  readonly source: string;
-  readonly x: number;
-  readonly y: number;
-}
-
-export interface MapComponent {
-  readonly key: number;
-  readonly module: string;
-  readonly label?: string;
-  readonly events: number;
-  readonly x: number;
-  readonly y: number;
-}
-
-export interface MemoryMap {
-  readonly total: number;
-  readonly events: readonly MapEvent[];
-  readonly components: readonly MapComponent[];
-  readonly everywhere: readonly MapComponent[];
-  readonly alike: readonly (readonly [number, number])[];
-  readonly has: readonly (readonly [number, number])[];
-  readonly explained: number;
-}
 
 export interface MemoryStats {
   readonly events: number;

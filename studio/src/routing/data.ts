@@ -1,6 +1,9 @@
 // What the routing page asks the server for. Shapes follow the answers of /api/models and /api/route/*.
 import { signal } from '@preact/signals';
+import type { OwnCurve } from '../../../src/serve/gateway/own-traffic.ts';
 import { call, post } from '../api.ts';
+
+export type { OwnCurve };
 
 export interface ModelRow {
   readonly id: string;
@@ -68,24 +71,6 @@ export interface GatewayTotals {
   readonly reference?: string | null;
   readonly router?: string | null;
 }
-
-export interface CurvePoint {
-  readonly lambda: number;
-  readonly cost: number;
-  readonly error: number;
-  readonly costBand: readonly [number, number];
-  readonly errorBand: readonly [number, number];
-}
-
-export type OwnCurve =
-  | { readonly ready: false; readonly reason: string; readonly decisions: number }
-  | {
-      readonly ready: true;
-      readonly decisions: number;
-      readonly points: readonly CurvePoint[];
-      readonly actual: { readonly cost: number; readonly error: number };
-      readonly single: readonly { readonly model: string; readonly cost: number; readonly error: number }[];
-    };
 
 export type FittedCurve =
   | { readonly fitted: false }
