@@ -1,0 +1,37 @@
+// Mechanisms that the Gemini 2.5 report (arXiv 2507.06261) describes, on local solvers and tiny networks: thinking budgets as arms of
+// a router, budgets that are hints and not limits, distillation from the k largest teacher probabilities. Not that model, and not
+// its figures.
+import type { LabOptions, LabReport } from '../report.ts';
+import { budgetArms } from './arms.ts';
+import { distillation } from './distillation.ts';
+import type { Part } from './part.ts';
+import { softBudget } from './soft-budget.ts';
+
+/** `ci` takes less than half a minute on two cores. */
+export async function run(options: LabOptions): Promise<LabReport> {
+  const { seed, scale, log, signal } = options;
+  const start = performance.now();
+  const parts: [string, () => Promise<Part>][] = [
+    ['solvers with budgets as arms', () => budgetArms(options)],
+    ['budgets that are hints', () => softBudget(options)],
+    ['distillation from few probabilities', () => distillation(options)],
+  ];
+  const done: Part[] = [];
+  for (const [name, part] of parts) {
+    signal.throwIfAborted();
+    log(name);
+    done.push(await part());
+  }
+  return {
+    slug: 'frontier-model',
+    paper: {
+      title: 'Gemini 2.5: Pushing the Frontier with Advanced Reasoning, Multimodality, Long Context',
+      arxiv: '2507.06261',
+    },
+    seed,
+    scale,
+    seconds: (performance.now() - start) / 1000,
+    claims: done.flatMap((p) => p.claims),
+    tables: done.flatMap((p) => p.tables),
+  };
+}
