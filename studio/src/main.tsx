@@ -20,8 +20,8 @@ import { RoutingPage } from './routing/routing-page.tsx';
 import { notice, spoken } from './state.ts';
 
 const TAGLINES = {
-  live: 'Handwritten boards, read by the smallest module that can, solved, proved and remembered.',
-  event: 'Handwritten boards, read by the smallest module that can, solved, proved and remembered.',
+  live: 'Read, solved, proved, remembered.',
+  event: 'Read, solved, proved, remembered.',
   memory: 'What was remembered, laid out by likeness, tied by what it shares.',
   routing: 'Each request to the cheapest model that is good enough, and why.',
 } as const;
