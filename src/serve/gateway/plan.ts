@@ -1,6 +1,6 @@
 // Which models to try for a request, in which order, and why. Names are resolved here; the router is asked here; a conversation
 // is kept with its model here. Nothing is called.
-import { humanAsk, type OnlineDecision, type OnlineRouter, type PromptDecision } from '../../route/index.ts';
+import { humanAsk, type OnlineDecision, type OnlineRouter, type PromptDecision, stick } from '../../route/index.ts';
 import type { ModelConfig, PolicyConfig } from './config.ts';
 import type { DecisionRecord } from './explain.ts';
 import { GatewayError } from './gateway-error.ts';
@@ -9,7 +9,7 @@ import { fitOf } from './learning.ts';
 import type { Arm, Pool } from './pool.ts';
 import type { PromptPool } from './prompt-pool.ts';
 import type { ChatRequest } from './request.ts';
-import { type Session, stays } from './sessions.ts';
+import type { Session } from './sessions.ts';
 
 /** Why these models: routed; nothing fitted; named by the client; kept by a header; the budget is nearly spent. */
 export type PlanReason = 'uniroute' | 'zero' | 'named' | 'pinned' | 'degraded';
@@ -209,21 +209,33 @@ function routed(input: PlanInput, prompts: PromptPool, policy: PolicyConfig, eli
   const { stickiness } = pool.config.routing;
   const at = session === undefined ? -1 : arms.findIndex(({ arm }) => arm.id === session.arm);
   if (stickiness.enabled && session !== undefined && at >= 0) {
-    const of = (a: PlannedArm): { error: number; cost: number; model: ModelConfig } => ({
-      error: a.expectedError ?? 0.5,
-      cost: a.expectedCost,
-      model: a.arm.config,
-    });
-    const kept =
-      at === 0 ||
-      stays(
-        session,
-        { lambda, scale: prompts.router.scale, current: of(arms[at]!), best: of(arms[0]!) },
+    const choice = stick(
+      {
+        arm: session.arm,
+        lastAt: session.at,
+        cachedTokens: session.promptTokens,
+        pendingTool: session.midTool,
+        failed: session.unpinned,
+      },
+      arms.map(({ arm, expectedError, expectedCost }) => ({
+        id: arm.id,
+        expectedError: expectedError ?? 0.5,
+        expectedCost,
+        info: prompts.router.arms.find((a) => a.id === arm.id)!.info,
+      })),
+      {
+        lambda,
+        scale: prompts.router.scale,
         now,
-        stickiness,
-      );
-    sticky = kept ? 'kept' : 'moved';
-    if (kept && at > 0) arms = [arms[at]!, ...arms.filter((_, i) => i !== at)];
+        prefixTokens: request.inTokens,
+        threshold: stickiness.margin,
+        turns: stickiness.remainingTurns,
+        cacheMs: stickiness.warmMs,
+      },
+    );
+    sticky = choice.switched ? 'moved' : 'kept';
+    const first = arms.findIndex(({ arm }) => arm.id === choice.arm);
+    if (first > 0) arms = [arms[first]!, ...arms.filter((_, i) => i !== first)];
   }
   return {
     by: 'uniroute',

@@ -1,8 +1,7 @@
-// Conversations stay with their model unless another is better by more than what a move costs: a margin of error, and the
-// prompt cache that is lost. Kept in memory only, the least recently used go first.
+// What is known of the conversations under way, so that they may stay with their model (route/sticky.ts decides). Kept in memory
+// only, the least recently used go first.
 import { createHash } from 'node:crypto';
 import { type JsonObject, objectAt, textAt } from '../../providers/index.ts';
-import type { ModelConfig } from './config.ts';
 
 /** A conversation as the router sees it. */
 export interface Session {
@@ -16,38 +15,6 @@ export interface Session {
   unpinned: boolean;
   /** A tool call waits for its result. */
   midTool: boolean;
-}
-
-export interface StickyOptions {
-  readonly margin: number;
-  readonly remainingTurns: number;
-  readonly warmMs: number;
-}
-
-/** What a move would change. Costs in US dollars; `scale` is the cost that lambda counts in. */
-export interface Move {
-  readonly lambda: number;
-  readonly scale: number;
-  readonly current: { readonly error: number; readonly cost: number; readonly model: ModelConfig };
-  readonly best: { readonly error: number; readonly cost: number; readonly model: ModelConfig };
-}
-
-/**
- * Whether the conversation stays: J_current - J_best <= margin + lambda * (lost cache), with J = error + lambda * cost over
- * the turns that are expected to come.
- */
-export function stays(session: Session, move: Move, now: number, options: StickyOptions): boolean {
-  if (session.midTool) return true;
-  if (session.unpinned) return false;
-  const { current, best, lambda, scale } = move;
-  const turns = options.remainingTurns;
-  const value = (a: { error: number; cost: number }): number => a.error + (lambda * a.cost * turns) / scale;
-  const warm = now - session.at <= options.warmMs;
-  const { priceIn, priceCachedIn } = current.model;
-  const kept = warm ? session.promptTokens * (priceIn - (priceCachedIn ?? priceIn)) : 0;
-  const anew = session.promptTokens * best.model.priceIn;
-  const lost = (kept + anew) / 1e6;
-  return value(current) - value(best) <= options.margin + (lambda * lost) / scale;
 }
 
 /** A name for the conversation: what the client says, or a hash of how it began. */
