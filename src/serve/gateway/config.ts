@@ -144,15 +144,6 @@ export const gatewayConfig = z
       .strict()
       .default({ maxArms: 3, retries: 2, maxCostRatio: 3 }),
     budgets: z.array(budget).default([]),
-    cache: z
-      .object({
-        exact: z.boolean().default(false),
-        maxEntries: z.number().int().min(1).max(1_000_000).default(10_000),
-        ttlSeconds: z.number().int().positive().default(86_400),
-      })
-      .strict()
-      .default({ exact: false, maxEntries: 10_000, ttlSeconds: 86_400 }),
-    log: z.enum(['off', 'metadata', 'full']).default('metadata'),
     maxBodyBytes: z
       .number()
       .int()
