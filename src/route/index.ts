@@ -22,9 +22,7 @@ export {
 export { compareShares, DriftWatch, type DriftOptions, type DriftState } from './drift.ts';
 export {
   lostCache,
-  sessionKey,
   stick,
-  type SessionHints,
   type StickyCandidate,
   type StickyChoice,
   type StickyOptions,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultHarness, humanAsk, stripHarness } from './ask.ts';
-import { lostCache, sessionKey, stick, type StickyCandidate, type StickySession } from './sticky.ts';
+import { lostCache, stick, type StickyCandidate, type StickySession } from './sticky.ts';
 
 const info = (id: string, price: number) => ({
   id,
@@ -66,19 +66,6 @@ describe('stickiness', () => {
     const cold = lostCache({ cachedTokens: 100_000, lastAt: 0 }, from, to, { now: 600_000, prefixTokens: 100_000 });
     expect(warm).toBeCloseTo((100_000 * 9 + 100_000) / 1e6, 12);
     expect(cold).toBeCloseTo(0.1, 12);
-  });
-
-  it('knows a session by header, metadata, key, or by its beginning', () => {
-    const messages = [
-      { role: 'system', content: 's' },
-      { role: 'user', content: 'first' },
-    ];
-    expect(sessionKey({ header: 'h', metadata: 'm', messages })).toBe('header:h');
-    expect(sessionKey({ metadata: 'm', messages })).toBe('metadata:m');
-    expect(sessionKey({ cacheKey: 'k', messages })).toBe('key:k');
-    const more = [...messages, { role: 'assistant', content: 'x' }, { role: 'user', content: 'second' }];
-    expect(sessionKey({ messages: more })).toBe(sessionKey({ messages }));
-    expect(sessionKey({ messages: [{ role: 'user', content: 'other' }] })).not.toBe(sessionKey({ messages }));
   });
 });
 

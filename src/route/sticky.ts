@@ -1,7 +1,5 @@
 // When a conversation may change its model. Pure functions: the caller keeps the session's state. A switch throws away the warm
 // prompt cache of the model that leaves and pays for the whole prefix at the one that comes, so it must be worth that.
-import { crc32 } from '../tensor/index.ts';
-import type { ChatMessage } from './ask.ts';
 import type { ModelInfo } from './tables/prompt-table.ts';
 
 /** What is known about a conversation. Times in milliseconds on the caller's clock. */
@@ -103,27 +101,4 @@ export function lostCache(
   const saved = from.price_in_per_mtok - (from.price_cached_in_per_mtok ?? from.price_in_per_mtok);
   const kept = warm ? session.cachedTokens * saved : 0;
   return (kept + options.prefixTokens * to.price_in_per_mtok) / 1e6;
-}
-
-/** What a session may be known by, most explicit first. */
-export interface SessionHints {
-  /** Header `x-cairn-session`. */
-  readonly header?: string;
-  /** `metadata.session_id` of the request. */
-  readonly metadata?: string;
-  /** `prompt_cache_key` or `user`. */
-  readonly cacheKey?: string;
-  readonly messages: readonly ChatMessage[];
-}
-
-/** Key of the conversation a request belongs to: a given one, else a hash of the system text and the first user message. */
-export function sessionKey(hints: SessionHints): string {
-  if (hints.header) return `header:${hints.header}`;
-  if (hints.metadata) return `metadata:${hints.metadata}`;
-  if (hints.cacheKey) return `key:${hints.cacheKey}`;
-  const first = hints.messages.find((m) => m.role === 'user');
-  const system = hints.messages.filter((m) => m.role === 'system' || m.role === 'developer');
-  const bytes = new TextEncoder().encode(JSON.stringify([system.map((m) => m.content), first?.content ?? null]));
-  const half = bytes.length >> 1;
-  return `hash:${[crc32(bytes), crc32(bytes.subarray(half)), bytes.length].map((v) => v.toString(16)).join('-')}`;
 }
