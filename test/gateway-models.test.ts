@@ -124,7 +124,8 @@ test('a profile that was cancelled goes on where it stopped', async () => {
   expect(state).toBe('cancelled');
   const served = upstream.served();
   const again = await send('POST', '/api/models', { model: slow, maxCalls: 60 });
-  expect(again.body.profile.done).toBeGreaterThan(8);
+  // Up to four calls were under way when it was cancelled: they count as not asked.
+  expect(again.body.profile.done).toBeGreaterThan(4);
   await expect.poll(async () => (await profile('slow')).state, { timeout: 10_000 }).toBe('done');
   const total = (await profile('slow')).done;
   // One call to greet it, and only what was still missing.
