@@ -1,6 +1,6 @@
 // A map of a memory for people: its events laid out so that those with like sketches are near, each tied to the events most
 // like it, and the components that several of them share. A picture, not an index: recall never uses it.
-import { isCorrupt, type Memory, type Row } from '../memory/index.ts';
+import { idToText, isCorrupt, type Memory, type Row } from '../memory/index.ts';
 import { dequantise, fromBytes } from '../sketch/index.ts';
 import { Rng } from '../tensor/index.ts';
 import { neighbourLayout } from './_neighbour-layout.ts';
@@ -78,7 +78,7 @@ export async function memoryMap(memory: Memory, options: MapOptions = {}): Promi
   return {
     total: await memory.store.count(),
     events: rows.map((row, i) => ({
-      id: Buffer.from(row.id).toString('hex'),
+      id: idToText(row.id),
       ordinal: row.ref,
       at: row.at,
       task: row.task,

@@ -4,7 +4,7 @@ import { geminiUsage, openAiUsage, saidBy, toCall, toMessage } from './_gemini-a
 import { toGemini, unsupportedByGemini } from './_gemini-request.ts';
 import { isObject, type JsonObject, textAt } from './json.ts';
 import { parseObject } from './openai.ts';
-import { ProviderError } from './provider-error.ts';
+import { cutOff, errorInside } from './provider-error.ts';
 import { readEvents } from './sse.ts';
 import { type ChatChunk, DEFAULT_TIMEOUTS, type Provider, type Timeouts } from './types.ts';
 
@@ -45,7 +45,7 @@ export function createGeminiProvider(options: GeminiOptions): Provider {
     async chat({ body, signal }) {
       const answer = await http.post(path(body, 'generateContent'), JSON.stringify(toGemini(body)), signal);
       const parsed = parseObject(await http.text(answer), http.host);
-      if (isObject(parsed['error'])) throw refused(parsed['error'], http.host);
+      if (isObject(parsed['error'])) throw errorInside(parsed['error'], http.host);
       const usage = geminiUsage(parsed);
       const id = nextId();
       return {
@@ -88,7 +88,7 @@ async function* chunksOf(events: AsyncGenerator<string>, head: JsonObject, host:
   const called = new Map<number, number>();
   for await (const data of events) {
     const piece = parseObject(data, host);
-    if (isObject(piece['error'])) throw refused(piece['error'], host);
+    if (isObject(piece['error'])) throw errorInside(piece['error'], host);
     usage = geminiUsage(piece) ?? usage;
     for (const said of saidBy(piece)) {
       const first = !started.has(said.index);
@@ -119,19 +119,9 @@ async function* chunksOf(events: AsyncGenerator<string>, head: JsonObject, host:
     }
   }
   if (!finished) {
-    throw new ProviderError('upstream_cut', `Expected the stream of ${host} to finish, got its end in the middle.`, {
-      remedy: 'retry',
-    });
+    throw cutOff(host);
   }
   if (usage !== undefined) {
     yield { data: JSON.stringify({ ...head, choices: [], usage: openAiUsage(usage) }), content: false, usage };
   }
-}
-
-function refused(error: unknown, host: string): ProviderError {
-  return new ProviderError('upstream_refused', `Expected an answer from ${host}, got an error in its body.`, {
-    remedy: 'next',
-    unhealthy: true,
-    upstream: error,
-  });
 }

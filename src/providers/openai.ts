@@ -2,7 +2,7 @@
 // Reads usage and content on the way, so that budgets and retries know what happened.
 import { HttpClient } from './_http.ts';
 import { countAt, isObject, type JsonObject, listAt, objectAt, textAt } from './json.ts';
-import { ProviderError } from './provider-error.ts';
+import { cutOff, errorInside, ProviderError } from './provider-error.ts';
 import { readEvents } from './sse.ts';
 import {
   type ChatCall,
@@ -100,9 +100,7 @@ async function* chunksOf(events: AsyncGenerator<string>, host: string): AsyncGen
   }
   // Servers without [DONE] exist; a stream without a reason to finish was cut off.
   if (!finished) {
-    throw new ProviderError('upstream_cut', `Expected the stream of ${host} to finish, got its end in the middle.`, {
-      remedy: 'retry',
-    });
+    throw cutOff(host);
   }
 }
 
@@ -148,13 +146,5 @@ export function parseObject(text: string, host: string): JsonObject {
   throw new ProviderError('bad_answer', `Expected a JSON object from ${host}, got another value.`, {
     remedy: 'next',
     unhealthy: true,
-  });
-}
-
-function errorInside(error: unknown, host: string): ProviderError {
-  return new ProviderError('upstream_refused', `Expected an answer from ${host}, got an error in its body.`, {
-    remedy: 'next',
-    unhealthy: true,
-    upstream: error,
   });
 }

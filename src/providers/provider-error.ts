@@ -60,3 +60,19 @@ export function retryAfter(header: string | undefined, now: number): number | un
   const date = Date.parse(header);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
+
+/** An error that came inside an answer of status 200. */
+export function errorInside(error: unknown, host: string): ProviderError {
+  return new ProviderError('upstream_refused', `Expected an answer from ${host}, got an error in its body.`, {
+    remedy: 'next',
+    unhealthy: true,
+    upstream: error,
+  });
+}
+
+/** A stream that ended without a reason to finish. */
+export function cutOff(host: string): ProviderError {
+  return new ProviderError('upstream_cut', `Expected the stream of ${host} to finish, got its end in the middle.`, {
+    remedy: 'retry',
+  });
+}

@@ -1,6 +1,6 @@
 // The gateway's native API: what the studio shows of it. Every answer is JSON; nothing here holds a prompt or a secret.
 import type { Context, Hono } from 'hono';
-import { humanAsk, type OutcomeSource } from '../../route/index.ts';
+import type { OutcomeSource } from '../../route/index.ts';
 import { CairnError } from '../../errors.ts';
 import { readJson } from '../_body.ts';
 import { toInteger } from '../_query.ts';
@@ -77,12 +77,11 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
       now: gateway.now(),
       degraded: false,
     });
-    const ask = humanAsk(request.messages as never);
     const { online } = gateway.current;
     const corrected =
       online === undefined || plan.decision === undefined ? undefined : online.corrected(plan.decision)[0]!;
     return c.json({
-      ask,
+      ask: plan.ask,
       inTokens: request.inTokens,
       ...planRecord(plan),
       ...(corrected === undefined
@@ -163,7 +162,10 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
   });
 
   app.get('/api/gateway/schema', (c) => c.json(configSchema()));
-  app.get('/api/gateway/config', async (c) => c.json((await open()).redactValue((await open()).config) as object));
+  app.get('/api/gateway/config', async (c) => {
+    const gateway = await open();
+    return c.json(gateway.redactValue(gateway.config) as object);
+  });
   app.post('/api/gateway/reload', async (c) => reload(c, await open()));
 }
 

@@ -170,5 +170,5 @@ function ascii(text: string): string {
 }
 
 function money(usd: number): string {
-  return usd === 0 ? '0' : usd.toPrecision(4).replace(/e.*$/, (e) => e);
+  return usd === 0 ? '0' : usd.toPrecision(4);
 }

@@ -70,16 +70,7 @@ function EventCard({ map, which, at, close, onChoose }: CardProps & { readonly w
         ))}
       </ul>
       <h3>Most alike</h3>
-      <ul class="plain-list">
-        {alike.slice(0, 12).map((e) => (
-          <li key={e}>
-            <button type="button" class="plain" onClick={() => onChoose(`e${e}`)}>
-              event {map.events[e]!.ordinal}
-            </button>{' '}
-            <span class="quiet">{map.events[e]!.source}</span>
-          </li>
-        ))}
-      </ul>
+      <EventList map={map} places={alike.slice(0, 12)} onChoose={onChoose} />
     </section>
   );
 }
@@ -96,17 +87,27 @@ function ComponentCard({ map, at, close, onChoose }: CardProps): JSX.Element {
         An output of <code>{component.module}</code> that {count(component.events)} events on the map share. It is
         stored once; they point at it.
       </p>
-      <ul class="plain-list">
-        {events.slice(0, 20).map((e) => (
-          <li key={e}>
-            <button type="button" class="plain" onClick={() => onChoose(`e${e}`)}>
-              event {map.events[e]!.ordinal}
-            </button>{' '}
-            <span class="quiet">{map.events[e]!.source}</span>
-          </li>
-        ))}
-      </ul>
+      <EventList map={map} places={events.slice(0, 20)} onChoose={onChoose} />
     </section>
+  );
+}
+
+function EventList({
+  map,
+  places,
+  onChoose,
+}: Pick<CardProps, 'map' | 'onChoose'> & { readonly places: readonly number[] }): JSX.Element {
+  return (
+    <ul class="plain-list">
+      {places.map((e) => (
+        <li key={e}>
+          <button type="button" class="plain" onClick={() => onChoose(`e${e}`)}>
+            event {map.events[e]!.ordinal}
+          </button>{' '}
+          <span class="quiet">{map.events[e]!.source}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
