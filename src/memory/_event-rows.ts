@@ -1,9 +1,10 @@
 // The event and sketch rows of the SQLite store: read with their checksums, written, and overwritten in place.
+import { sourceOf } from './_source-name.ts';
 import type Database from 'libsql';
 import type { Dictionary } from './_dictionary.ts';
 import { crc32 } from '../tensor/index.ts';
 import { isSealed, seal } from './_segments.ts';
-import type { Row, SourceName, StoredRow, StoredSketchRow, Times } from './store.ts';
+import type { Row, StoredRow, StoredSketchRow, Times } from './store.ts';
 
 type Blob = Uint8Array | null;
 type Time = number | null;
@@ -213,16 +214,6 @@ export class EventRows {
       count: n,
     } satisfies StoredRow;
   }
-}
-
-/** A source version as one text, and back: the hash stands behind a character that no name may have. */
-export function sourceText({ uri, sha256 }: SourceName): string {
-  return sha256 === '' ? uri : `${uri}\u0001${sha256}`;
-}
-
-export function sourceOf(text: string): SourceName {
-  const at = text.indexOf('\u0001');
-  return at < 0 ? { uri: text, sha256: '' } : { uri: text.slice(0, at), sha256: text.slice(at + 1) };
 }
 
 function timesChecksum(times: readonly Time[]): number {

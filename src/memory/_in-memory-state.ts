@@ -1,5 +1,6 @@
 // What the in-memory store holds and how each change alters it. Everything that can be refused is checked before the first
 // change is made, so that a write happens as a whole or not at all.
+import { sourceText } from './_source-name.ts';
 import { contentHash } from './_hash.ts';
 import { checkTerms } from './_terms.ts';
 import { checkLinks, type Edge, type EdgeIncrement, edgeName, EdgeSum, type Link } from './links.ts';
@@ -69,10 +70,6 @@ export function emptyState(): State {
 export function itemOf(state: State, id: Id): Item | undefined {
   const ref = state.refs.get(idToText(id));
   return ref === undefined ? undefined : state.items.get(ref);
-}
-
-export function sourceKey({ uri, sha256 }: SourceName): string {
-  return sha256 === '' ? uri : `${uri}\u0001${sha256}`;
 }
 
 export function toEdge({ from, kind, to, weight, count, seconds }: EdgeIncrement): Edge {
@@ -154,14 +151,14 @@ export function applyChange(state: State, change: Change): Written {
       return nothing;
     }
     case 'source': {
-      const key = sourceKey(change.source);
-      const used = [...state.items.values()].some(({ row }) => sourceKey(nameOf(row)) === key);
+      const key = sourceText(change.source);
+      const used = [...state.items.values()].some(({ row }) => sourceText(nameOf(row)) === key);
       if (change.text === undefined && !used) state.sources.delete(key);
       else state.sources.set(key, { name: change.source, text: change.text?.slice() });
       return nothing;
     }
     case 'blank': {
-      state.sources.get(sourceKey(change.source))?.text?.fill(0x20, change.lo, change.hi);
+      state.sources.get(sourceText(change.source))?.text?.fill(0x20, change.lo, change.hi);
       return nothing;
     }
     case 'tombstone':
@@ -182,7 +179,7 @@ export function dropUnnamed(state: State): void {
   for (const { structure, source, sourceHash } of state.left.splice(0)) {
     if (!rows.some((row) => row.structure === structure)) state.structures.delete(structure);
     if (!rows.some((row) => row.source === source && row.sourceHash === sourceHash)) {
-      state.sources.delete(sourceKey({ uri: source, sha256: sourceHash }));
+      state.sources.delete(sourceText({ uri: source, sha256: sourceHash }));
     }
   }
 }
@@ -204,7 +201,7 @@ function insert(state: State, event: NewEvent, ref: number, count: number): Writ
   state.refs.set(idToText(id), ref);
   state.next = ref + 1;
   state.structures.set(structure, event.structure.bytes);
-  const key = sourceKey(nameOf(row));
+  const key = sourceText(nameOf(row));
   if (!state.sources.has(key)) state.sources.set(key, { name: nameOf(row), text: undefined });
   for (const entity of event.entities) if (!state.entities.has(entity.key)) state.entities.set(entity.key, entity);
   addEdges(state, event.links ?? [], at, 1);

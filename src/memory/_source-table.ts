@@ -1,8 +1,8 @@
 // Kept source texts in SQLite: chunk rows under the number of the source's name. They go with the last event that names the
 // source. Nothing here opens a transaction.
+import { sourceOf, sourceText } from './_source-name.ts';
 import type Database from 'libsql';
 import type { Dictionary } from './_dictionary.ts';
-import { sourceOf, sourceText } from './_event-rows.ts';
 import { blankRange, CHUNK, chunksIn, chunksOf, packChunk, sliceOf, unpackChunk } from './_source-text.ts';
 import type { SourceInfo, SourceName, SourceSlice } from './store.ts';
 

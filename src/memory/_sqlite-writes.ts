@@ -1,7 +1,7 @@
 // What one write does to the SQLite tables, change by change. The caller opens and ends the transaction and then runs what
 // is left to do in memory: the index learns of a change only after it is durable.
+import { sourceText } from './_source-name.ts';
 import type { SqliteFile } from './_schema.ts';
-import { sourceText } from './_event-rows.ts';
 import type { EventRows, RawEvent } from './_event-rows.ts';
 import type { Dictionary } from './_dictionary.ts';
 import type { GraphTable } from './_graph-table.ts';

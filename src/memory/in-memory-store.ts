@@ -1,8 +1,9 @@
 // The plainest store: Maps and full scans, nothing on disk. For tests and throw-away memories, and the oracle that the
 // other stores must agree with.
+import { sourceText } from './_source-name.ts';
 import { dumpLines } from './_dump.ts';
 import { contentHash } from './_hash.ts';
-import { applyChange, checkChanges, dropUnnamed, emptyState, itemOf, sourceKey, toEdge } from './_in-memory-state.ts';
+import { applyChange, checkChanges, dropUnnamed, emptyState, itemOf, toEdge } from './_in-memory-state.ts';
 import { rarity } from './_sharing.ts';
 import { type Lexical, type LexicalOptions, rankTerms } from './_terms.ts';
 import { byEdge, byWeight, type Edge, type EdgeKind, type Link } from './links.ts';
@@ -181,17 +182,17 @@ export class InMemoryStore implements Store {
   }
 
   async texts(slices: readonly SourceSlice[]): Promise<(Uint8Array | undefined)[]> {
-    return slices.map(({ source, lo, hi }) => this.#state.sources.get(sourceKey(source))?.text?.slice(lo, hi));
+    return slices.map(({ source, lo, hi }) => this.#state.sources.get(sourceText(source))?.text?.slice(lo, hi));
   }
 
   async sources(after: SourceName | undefined, limit: number): Promise<SourceInfo[]> {
     const users = new Map<string, number>();
     for (const { row } of this.#state.items.values()) {
-      const key = sourceKey({ uri: row.source, sha256: row.sourceHash });
+      const key = sourceText({ uri: row.source, sha256: row.sourceHash });
       users.set(key, (users.get(key) ?? 0) + 1);
     }
     return [...this.#state.sources]
-      .filter(([key]) => after === undefined || key > sourceKey(after))
+      .filter(([key]) => after === undefined || key > sourceText(after))
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .slice(0, limit)
       .map(([key, { name, text }]) => ({ ...name, events: users.get(key) ?? 0, bytes: text?.length }));

@@ -1,6 +1,6 @@
 // What a write means for each partition: looks up the events that it names, numbers the new ones, and sorts its changes.
+import { sourceText } from '../_source-name.ts';
 import { CairnError } from '../../errors.ts';
-import { sourceText } from '../_event-rows.ts';
 import { checkContent } from '../_in-memory-state.ts';
 import {
   type Change,

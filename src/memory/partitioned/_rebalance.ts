@@ -1,7 +1,7 @@
 // Taking in new servers: every event whose server changes is written to the new one and taken from the old one in one write,
 // in the order of references, so that an interruption loses nothing and a second run goes on where the first stopped. While
 // it lasts, new events still go by the old rule and are moved when their turn comes.
-import { sourceText } from '../_event-rows.ts';
+import { sourceText } from '../_source-name.ts';
 import type { Change, FullRecord, SourceName } from '../store.ts';
 import type { Cluster } from './_cluster.ts';
 import { idOfName, type Partition, partitionOf } from './_layout.ts';

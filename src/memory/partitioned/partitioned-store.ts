@@ -1,9 +1,9 @@
 // One store over several servers, each of which is a store of its own. Whole events go to the server that rendezvous hashing
 // names, or to two of them; every question goes to all and the answers are put together, with weights from the counts of the
 // whole. A server that does not answer costs its share of every answer and nothing else.
+import { sourceText } from '../_source-name.ts';
 import { CairnError } from '../../errors.ts';
 import { dumpLines } from '../_dump.ts';
-import { sourceText } from '../_event-rows.ts';
 import type { Lexical, LexicalOptions } from '../_terms.ts';
 import type { Edge, EdgeKind, Link } from '../links.ts';
 import { byEdge } from '../links.ts';

@@ -1,5 +1,5 @@
 // A run of new events: everything goes through unnest, one statement per table, sent at once.
-import { sourceText } from '../_event-rows.ts';
+import { sourceText } from '../_source-name.ts';
 import { checkTerms, packTerms } from '../_terms.ts';
 import { checkLinks, EdgeSum, packLinks } from '../links.ts';
 import { type Entity, expectRef, expectSource, idToText, type NewEvent, type Written } from '../store.ts';

@@ -1,5 +1,5 @@
 // Event rows read from the server, each with its checksum.
-import { sourceOf } from '../_event-rows.ts';
+import { sourceOf } from '../_source-name.ts';
 import { crc32 } from '../../tensor/index.ts';
 import type { NewEvent, Row, Times } from '../store.ts';
 import type { Fragment, Sql } from './_link.ts';

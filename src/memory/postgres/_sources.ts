@@ -1,5 +1,5 @@
 // Sources in PostgreSQL: their names with the number of events that use them, and kept texts in packed chunks.
-import { sourceOf, sourceText } from '../_event-rows.ts';
+import { sourceOf, sourceText } from '../_source-name.ts';
 import { blankRange, CHUNK, chunksIn, chunksOf, packChunk, sliceOf, unpackChunk } from '../_source-text.ts';
 import { expectSource, type SourceInfo, type SourceName, type SourceSlice } from '../store.ts';
 import type { Sql } from './_link.ts';
