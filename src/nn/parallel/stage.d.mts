@@ -1,0 +1,60 @@
+// Types of stage.mjs.
+import type * as Ort from 'onnxruntime-node';
+
+/** Rows of the shared block that a program is fed. */
+export interface StageFeed {
+  readonly name: string;
+  readonly type: 'f32' | 'i32';
+  /** First byte of row 0. */
+  readonly offset: number;
+  /** Elements of a row. */
+  readonly width: number;
+  /** Added to the position: the first row that is read. */
+  readonly shift: number;
+  /** So many rows fewer than positions. */
+  readonly fewer: number;
+  /** -1 stands for the number of rows. */
+  readonly shape: readonly number[];
+}
+
+/** Where an output goes: to one place, or to the row of the position. f32. */
+export interface StageFetch {
+  readonly name: string;
+  readonly offset: number;
+  readonly width: number;
+  readonly perPosition: boolean;
+  readonly shift: number;
+}
+
+/** An output that is kept and fed to the next call. f32. */
+export interface StageCarry {
+  readonly output: string;
+  /** Absent in a program that starts anew. */
+  readonly input?: string | undefined;
+  /** Shape of the state before the first call. */
+  readonly empty: readonly number[];
+  /** Rows (axis before the last) that are kept. Default: all. */
+  readonly limit?: number | undefined;
+  /** The first position leaves nothing. */
+  readonly fromSecond?: boolean | undefined;
+}
+
+export interface StageProgram {
+  /** An ONNX model with its weights inside. */
+  readonly bytes: Uint8Array;
+  readonly feeds: readonly StageFeed[];
+  readonly fetches: readonly StageFetch[];
+  readonly carries: readonly StageCarry[];
+}
+
+export interface StageSpec {
+  readonly programs: readonly StageProgram[];
+}
+
+export interface Stage {
+  run(which: number, position: number, length: number): Promise<void>;
+  bytes(): number;
+  dispose(): Promise<void>;
+}
+
+export function createStage(ort: typeof Ort, spec: StageSpec, memory: SharedArrayBuffer): Promise<Stage>;
