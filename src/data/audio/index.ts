@@ -1,0 +1,24 @@
+// Public names of the audio front end.
+export { createPowerSpectrum, type PowerSpectrum } from './fft.ts';
+export {
+  createFeatureStream,
+  type FeatureConfig,
+  type FeatureStream,
+  MelStatistics,
+  normaliseMels,
+  specAugment,
+} from './features.ts';
+export { createMelStream, frameCount, frameSizes, melFrames, type MelConfig, type MelStream } from './mel.ts';
+export { createMelBank, dctII, hzToMel, type MelFilter, melToHz } from './mel-bank.ts';
+export { createResampler, perturbSpeed, resampleAudio, type Resampler } from './resample.ts';
+export {
+  drawSpeaker,
+  joinAudio,
+  speakString,
+  speakWord,
+  SYNTHETIC_WORDS,
+  type SyntheticSpeaker,
+  type SyntheticUtterance,
+} from './synthetic-speech.ts';
+export { createWavReader, readWav, type Sound, type WavReader, type WavReaderOptions, writeWav } from './wav.ts';
+export type { WavEncoding, WavFormat } from './wav-format.ts';
