@@ -2,6 +2,7 @@
 // are kept, so that a file written by a newer version survives a rewrite.
 import { z } from 'zod';
 import { CairnError } from '../errors.ts';
+import { checkLmConfig, commonShape, type LmConfig, lmShape } from './lm-config.ts';
 import type { Layer } from './module.ts';
 
 const count = z.int().min(1).max(1_000_000_000);
@@ -41,15 +42,9 @@ const layerSchema: z.ZodType<Layer> = z.lazy(() =>
   ]),
 );
 
-const common = {
-  architectures: z.array(z.string()),
-  cairn_version: z.string(),
-  dtype: z.literal('float32'),
-};
-
 const classifierShape = {
   model_type: z.literal('cairn_classifier'),
-  ...common,
+  ...commonShape,
   /** Length of one flat input and what its values mean. */
   input_size: small,
   input_meaning: z.string(),
@@ -61,30 +56,7 @@ const classifierShape = {
   flops_per_input: z.number().min(0).exactOptional(),
 };
 
-const lmShape = {
-  model_type: z.literal('cairn_lm'),
-  ...common,
-  vocab_size: count,
-  hidden_size: small,
-  num_hidden_layers: z.int().min(1).max(1024),
-  num_attention_heads: small,
-  num_key_value_heads: small,
-  intermediate_size: small,
-  max_position_embeddings: count,
-  position_embedding: z.enum(['rope', 'learned']),
-  rope_theta: z.number().positive(),
-  rms_norm_eps: z.number().positive(),
-  hidden_act: z.enum(['gelu', 'silu', 'relu-squared']),
-  mlp_gated: z.boolean(),
-  mlp_bias: z.boolean(),
-  qk_norm: z.boolean(),
-  attn_logit_softcapping: z.number().positive().nullable(),
-  sliding_window: count.nullable(),
-  tie_word_embeddings: z.boolean(),
-};
-
 export type ClassifierConfig = z.infer<z.ZodObject<typeof classifierShape, z.core.$strip>>;
-export type LmConfig = z.infer<z.ZodObject<typeof lmShape, z.core.$strip>>;
 export type ModelConfig = ClassifierConfig | LmConfig;
 
 const schemas = { cairn_classifier: z.looseObject(classifierShape), cairn_lm: z.looseObject(lmShape) };
@@ -104,33 +76,8 @@ export function parseConfig(json: unknown): ModelConfig {
   }
   const result = schemas[type].safeParse(json);
   if (!result.success) throw explain(json, result.error);
-  if (result.data.model_type === 'cairn_lm') checkHeads(result.data);
+  if (result.data.model_type === 'cairn_lm') checkLmConfig(result.data);
   return result.data;
-}
-
-function checkHeads(c: LmConfig): void {
-  const rule = (ok: boolean, key: string, expected: string, got: number): void => {
-    if (!ok) throw new CairnError('bad_config', `Expected key \`${key}\` of config.json to ${expected}, got ${got}.`);
-  };
-  rule(
-    c.hidden_size % c.num_attention_heads === 0,
-    'num_attention_heads',
-    `divide hidden_size ${c.hidden_size}`,
-    c.num_attention_heads,
-  );
-  rule(
-    c.num_attention_heads % c.num_key_value_heads === 0,
-    'num_key_value_heads',
-    `divide num_attention_heads ${c.num_attention_heads}`,
-    c.num_key_value_heads,
-  );
-  const head = c.hidden_size / c.num_attention_heads;
-  rule(
-    c.position_embedding !== 'rope' || head % 2 === 0,
-    'hidden_size',
-    'give an even head width for RoPE',
-    c.hidden_size,
-  );
 }
 
 function explain(json: unknown, error: z.ZodError): CairnError {

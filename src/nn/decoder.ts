@@ -1,8 +1,20 @@
-// Decoding with a cache of keys and values: feeds tokens in chunks of a few compiled lengths and returns the logits after
-// the last one. When the context is full, the later half of the window is fed again, so the cache never exceeds it.
+// Decoding with a cache: feeds tokens in chunks of a few compiled lengths and returns the logits after the last one. What
+// the cache holds is the program's affair: inputs `past.<name>` and outputs `present.<name>`. Where a span sees only the
+// last positions, its caches are cut to those. When the context is full, the later half of it is fed again.
 import { CairnError } from '../errors.ts';
-import type { Feed, HostTensor, Program } from '../tensor/index.ts';
+import {
+  type Feed,
+  type HostTensor,
+  isSymbolic,
+  type Program,
+  type ProgramDef,
+  sizeOf,
+  symbolOf,
+  typeOf,
+} from '../tensor/index.ts';
 import { decodeProgram, type LanguageModel } from './lm.ts';
+import { lmSpans, type Span, spanned } from './lm-call.ts';
+import { lmFeeds } from './lm-inputs.ts';
 
 export interface Decoder extends AsyncDisposable {
   /** Tokens in the cache. */
@@ -24,43 +36,40 @@ const CHUNKS = [64, 16, 4, 1];
  */
 export function createDecoder(model: LanguageModel): Decoder {
   const { config, executor, state } = model;
-  const programs = new Map<number, Promise<Program>>();
-  const programFor = (length: number): Promise<Program> => {
+  const spans = lmSpans(config);
+  const programs = new Map<number, Promise<Compiled>>();
+  const programFor = (length: number): Promise<Compiled> => {
     let found = programs.get(length);
     if (!found) {
-      found = executor.compile(decodeProgram(config, length), { state });
+      const def = decodeProgram(config, length);
+      found = executor.compile(def, { state }).then((program) => ({ program, layout: layoutOf(def) }));
       programs.set(length, found);
     }
     return found;
   };
   const dtype = [...state.entries()][0]?.[1].dtype === 'f64' ? 'f64' : 'f32';
-  const width = config.hidden_size / config.num_attention_heads;
-  const emptyTensor = (): HostTensor => ({
-    data: dtype === 'f64' ? new Float64Array(0) : new Float32Array(0),
-    shape: [1, config.num_key_value_heads, 0, width],
-    dtype,
-  });
-  const empty = (): Record<string, HostTensor> =>
-    Object.fromEntries(
-      Array.from({ length: config.num_hidden_layers }, (_, i) => [
-        [`past.k.${i}`, emptyTensor()] as const,
-        [`past.v.${i}`, emptyTensor()] as const,
-      ]).flat(),
-    );
-  let cache = empty();
+  /** Inputs `past.<name>`; empty at the start of a sequence. */
+  let cache: Record<string, HostTensor> = {};
+  /** Positions in the caches of each span. */
+  let held = new Map<string, number>();
   let tokens: number[] = [];
 
   async function run(ids: readonly number[]): Promise<Float32Array | Float64Array> {
     const past = tokens.length;
     const n = ids.length;
-    const program = await programFor(n);
+    const { program, layout } = await programFor(n);
+    if (past === 0) cache = Object.fromEntries(layout.slots.map((slot) => [slot.name, emptySlot(slot.shape, dtype)]));
+    const input = Int32Array.from(ids);
     const feeds: Record<string, Feed> = {
-      ids: Int32Array.from(ids),
+      ids: input,
       positions: Int32Array.from({ length: n }, (_, i) => past + i),
+      ...lmFeeds(config, input, 1, tokens),
       ...cache,
     };
-    if (n > 1 || config.sliding_window !== null)
-      feeds['mask'] = chunkMask(n, past, config.sliding_window ?? Infinity, dtype);
+    for (const span of spans) {
+      const name = spanned('mask', span);
+      if (layout.inputs.has(name)) feeds[name] = chunkMask(n, held.get(span.name) ?? 0, span, dtype);
+    }
     const out = await program.run(feeds);
     cache = Object.fromEntries(
       Object.entries(out)
@@ -68,7 +77,19 @@ export function createDecoder(model: LanguageModel): Decoder {
         .map(([name, t]) => [name.replace('present.', 'past.'), t]),
     );
     tokens.push(...ids);
+    for (const span of spans) trim(span, layout, (held.get(span.name) ?? 0) + n);
     return out['logits']!.data as Float32Array | Float64Array;
+  }
+
+  /** Forgets positions that no later one sees, once there are as many of them as of the others: that copies little. */
+  function trim(span: Span, layout: Layout, length: number): void {
+    const needed = span.window === null ? Infinity : span.window - 1 + span.lag;
+    const cut = length > 2 * needed ? length - needed : 0;
+    held.set(span.name, length - cut);
+    if (cut === 0) return;
+    for (const { name, axis, symbol } of layout.slots) {
+      if (symbol === spanned('past', span)) cache[name] = dropFirst(cache[name]!, axis, cut);
+    }
   }
 
   const self: Decoder = {
@@ -98,11 +119,12 @@ export function createDecoder(model: LanguageModel): Decoder {
       return logits!;
     },
     reset() {
-      cache = empty();
+      cache = {};
+      held = new Map();
       tokens = [];
     },
     async dispose() {
-      for (const p of programs.values()) await (await p).dispose();
+      for (const p of programs.values()) await (await p).program.dispose();
       programs.clear();
     },
     [Symbol.asyncDispose]: () => self.dispose(),
@@ -110,12 +132,64 @@ export function createDecoder(model: LanguageModel): Decoder {
   return self;
 }
 
-/** Row i (position past + i) may look at columns up to its own, within the window; `[n, past + n]`. */
-function chunkMask(n: number, past: number, window: number, dtype: 'f32' | 'f64'): HostTensor {
+interface Compiled {
+  readonly program: Program;
+  readonly layout: Layout;
+}
+
+/** What a decode program reads: the names of its inputs, and its cache entries with the symbol of their length. */
+interface Layout {
+  readonly inputs: ReadonlySet<string>;
+  readonly slots: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly axis: number;
+    readonly symbol: string | undefined;
+  }[];
+}
+
+function layoutOf({ graph }: ProgramDef): Layout {
+  const slots = graph.inputs
+    .filter(({ name }) => name.startsWith('past.'))
+    .map(({ name, node }) => {
+      const { shape } = typeOf(graph, { node, port: 0 });
+      const axis = shape.findIndex(isSymbolic);
+      return { name, shape, axis, symbol: axis < 0 ? undefined : graph.symbols[symbolOf(shape[axis]!).symbol] };
+    });
+  return { inputs: new Set(graph.inputs.map((x) => x.name)), slots };
+}
+
+/** A cache entry before the first token: no positions, or zeros where the shape is fixed. */
+function emptySlot(shape: readonly number[], dtype: 'f32' | 'f64'): HostTensor {
+  const fixed = shape.map((d) => (isSymbolic(d) ? 0 : d));
+  const size = sizeOf(fixed);
+  return { data: dtype === 'f64' ? new Float64Array(size) : new Float32Array(size), shape: fixed, dtype };
+}
+
+/** Without the first `count` entries of an axis. */
+function dropFirst(t: HostTensor, axis: number, count: number): HostTensor {
+  const length = t.shape[axis]!;
+  const inner = sizeOf(t.shape.slice(axis + 1));
+  const outer = sizeOf(t.shape.slice(0, axis));
+  const kept = (length - count) * inner;
+  const data = t.data.slice(0, outer * kept);
+  for (let o = 0; o < outer; o++) {
+    const from = (o * length + count) * inner;
+    data.set(t.data.subarray(from, from + kept), o * kept);
+  }
+  return { data, shape: t.shape.map((d, i) => (i === axis ? d - count : d)), dtype: t.dtype };
+}
+
+/** Row i (position past + i) looks at the columns that the span shows; `[n, past + n]`. */
+function chunkMask(n: number, past: number, span: Span, dtype: 'f32' | 'f64'): HostTensor {
   const total = past + n;
+  const reach = span.lag + (span.window ?? Infinity);
   const data = dtype === 'f64' ? new Float64Array(n * total) : new Float32Array(n * total);
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < total; j++) if (j > past + i || past + i - j >= window) data[i * total + j] = -1e9;
+    for (let j = 0; j < total; j++) {
+      const distance = past + i - j;
+      if (distance < span.lag || distance >= reach) data[i * total + j] = -1e9;
+    }
   }
   return { data, shape: [n, total], dtype };
 }

@@ -2,7 +2,8 @@
 // before it (windows overlap by half; only the later half of a window counts). No sampling, no randomness.
 import { crossEntropy, defineProgram, type Executor, type ModelState, type Program } from '../tensor/index.ts';
 import { CairnError } from '../errors.ts';
-import type { LmConfig } from './config.ts';
+import type { LmConfig } from './lm-config.ts';
+import { lmFeeds } from './lm-inputs.ts';
 import { transformerForward } from './transformer.ts';
 
 export interface LmEvaluator extends AsyncDisposable {
@@ -72,7 +73,7 @@ export async function createLmEvaluator(
           w.fill(1, row * context + from, row * context + length);
           scored += length - from;
         });
-        const out = await program.run({ x, y, w });
+        const out = await program.run({ x, y, w, ...lmFeeds(config, x, batch) });
         for (const v of out['total']!.data) total += v;
       }
       return total / scored;

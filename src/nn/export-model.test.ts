@@ -8,7 +8,7 @@ import { createOrtExecutor, createReferenceExecutor, ModelState, Rng } from '../
 import { loadClassifier } from './classifier.ts';
 import { exportModelDir, type ExportedModel } from './export-model.ts';
 import { loadLm, lmLogits, lmProgram, saveLm } from './lm.ts';
-import { lmConfig } from './transformer.ts';
+import { lmConfig } from './lm-config.ts';
 
 let dir: string;
 let models: Record<string, ExportedModel>;

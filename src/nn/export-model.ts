@@ -3,9 +3,12 @@
 import { CairnError } from '../errors.ts';
 import { type Builder, defineProgram, exportOnnx, type ProgramDef, type Tensor } from '../tensor/index.ts';
 import { stateOf } from './classifier.ts';
-import type { LmConfig, ModelConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
 import { readModel } from './directory.ts';
 import { forward } from './forward.ts';
+import type { LmConfig } from './lm-config.ts';
+import type { Span } from './lm-call.ts';
+import { describeInputs } from './lm-inputs.ts';
 import { decodeProgram, lmProgram, lmState } from './lm.ts';
 import { transformerForward } from './transformer.ts';
 
@@ -31,7 +34,13 @@ export async function exportModelDir(
   const { config, tensors } = await readModel(dir);
   const write = (name: string, def: ProgramDef, state: ReturnType<typeof stateOf>): ExportedModel => ({
     name,
-    bytes: exportOnnx(def, state, { ...options, metadata: { 'cairn.config': JSON.stringify(config) } }),
+    bytes: exportOnnx(def, state, {
+      ...options,
+      metadata: {
+        'cairn.config': JSON.stringify(config),
+        ...(isLanguageModel(config) ? { 'cairn.inputs': describeInputs(config) } : {}),
+      },
+    }),
     inputs: def.graph.inputs.map((x) => x.name),
     outputs: def.graph.outputs.map((x) => x.name),
   });
@@ -61,8 +70,8 @@ function contextProgram(config: LmConfig): ProgramDef {
     const length = b.symbol('length');
     const ids = b.input('ids', [b.symbol('batch'), length], 'i32');
     const positions = countUp(b, ids, length);
-    const mask = causal(positions, length, config.sliding_window ?? undefined);
-    b.output('logits', transformerForward(b, config, ids, { cache: { past: [], present: [], positions, mask } }));
+    const frame = { positions, mask: (span: Span) => hidden(positions, length, span) };
+    b.output('logits', transformerForward(b, config, ids, { frame }));
   });
 }
 
@@ -73,11 +82,11 @@ function countUp(b: Builder, ids: Tensor, length: number): Tensor {
   return zeros.add(b.constant(1, [], 'i32')).cumsum(0, { exclusive: true });
 }
 
-/** -1e9 where the key comes after the query, or before its window; else 0. `[length, length]`. */
-function causal(positions: Tensor, length: number, window: number | undefined): Tensor {
+/** -1e9 where the span hides a key from a query, else 0. `[length, length]`. */
+function hidden(positions: Tensor, length: number, { window, lag }: Span): Tensor {
   const at = positions.cast('f32');
   const ahead = at.reshape([1, length]).sub(at.reshape([length, 1])); // key - query
-  const late = ahead.gt(0);
-  const hidden = window === undefined ? late : late.or(ahead.lt(1 - window));
-  return hidden.cast('f32').mul(-1e9);
+  const late = ahead.gt(-lag);
+  const all = window === null ? late : late.or(ahead.lt(1 - window - lag));
+  return all.cast('f32').mul(-1e9);
 }

@@ -1,5 +1,5 @@
 // nn/: networks as plain data, training, generation, model directories, and the digit readers.
-export { attention, type AttentionOptions, type KeyValue } from './attention.ts';
+export { attention, type LayerAttention } from './attention.ts';
 export * from './calibrate.ts';
 export * from './checkpoint.ts';
 export * from './classifier.ts';
@@ -12,6 +12,11 @@ export * from './evaluate-lm.ts';
 export { exportModelDir, type ExportedModel } from './export-model.ts';
 export * from './generate.ts';
 export * from './lm.ts';
+export * from './lm-call.ts';
+export { lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
+export * from './lm-inputs.ts';
+export * from './lm-step.ts';
+export { innerLayer, type LayerOptions } from './layer.ts';
 export * from './manifold-hash/index.ts';
 export * from './module.ts';
 export * from './sampling.ts';
@@ -20,4 +25,6 @@ export * from './train-lm.ts';
 export * from './train-readers.ts';
 export * from './train-step.ts';
 export * from './trainer.ts';
+export * from './stream.ts';
 export * from './transformer.ts';
+export { fileName } from './weight-names.ts';

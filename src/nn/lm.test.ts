@@ -8,9 +8,9 @@ import { createDecoder } from './decoder.ts';
 import { createLmEvaluator, evaluationWindows } from './evaluate-lm.ts';
 import { generate } from './generate.ts';
 import { type LanguageModel, lmLogits, lmProgram, loadLm, saveLm } from './lm.ts';
+import { lmConfig } from './lm-config.ts';
 import { argmax, softmax } from './sampling.ts';
 import { trainLm } from './train-lm.ts';
-import { lmConfig } from './transformer.ts';
 
 const text = 'the cat sat on the mat; the dog sat on the log. '.repeat(40);
 const tokenizer = charTokenizer(text);

@@ -14,10 +14,13 @@ import {
   type Tensor,
 } from '../tensor/index.ts';
 import { stateOf, weightsOf } from './classifier.ts';
-import type { LmConfig } from './config.ts';
 import { type ModelDirectory, readModel, writeModel } from './directory.ts';
+import { decodeFrame, type ForwardOptions } from './lm-call.ts';
+import type { LmConfig } from './lm-config.ts';
+import { lmFeeds } from './lm-inputs.ts';
 import type { SamplingOptions } from './sampling.ts';
-import { cacheInputs, type ForwardOptions, transformerForward } from './transformer.ts';
+import { transformerForward } from './transformer.ts';
+import { fileName } from './weight-names.ts';
 
 /** A language model that is ready to run. */
 export interface LanguageModel {
@@ -28,7 +31,7 @@ export interface LanguageModel {
   readonly generation: SamplingOptions;
 }
 
-/** `ids [batch, length] -> logits [batch, length, vocab]`; what an export writes. */
+/** `ids [batch, length]` (and `lmInputs`) `-> logits [batch, length, vocab]`; what an export writes. */
 export function lmProgram(
   config: LmConfig,
   shape: { readonly batch: number; readonly length: number },
@@ -41,18 +44,17 @@ export function lmProgram(
 }
 
 /**
- * One decode call: `ids [1, length]`, `positions [length]`, `past.{k,v}.{layer} [1, kvHeads, past, head]` (and for more
- * than one token, or a window, `mask [length, past + length]`) to `logits [1, 1, vocab]` of the last token and `present.{k,v}.{layer}`.
+ * One decode call: `ids [1, length]` (and `lmInputs`), `positions [length]` and the cache `past.<name>` to `logits
+ * [1, 1, vocab]` of the last token and the next cache `present.<name>`. A plain model keeps `k.<layer>` and `v.<layer>
+ * [1, kvHeads, past, head]`. For more than one token, or a window, there is a `mask [length, past + length]` too, and one
+ * per further span (`mask.local`).
  */
 export function decodeProgram(config: LmConfig, length: number, options: ProgramOptions = {}): ProgramDef {
   return defineProgram((b) => {
     const ids = b.input('ids', [1, length], 'i32');
-    const cache = cacheInputs(b, config, 1, length);
-    b.output('logits', transformerForward(b, config, ids, { cache, lastOnly: true }));
-    cache.present.forEach(({ k, v }, i) => {
-      b.output(`present.k.${i}`, k);
-      b.output(`present.v.${i}`, v);
-    });
+    const frame = decodeFrame(b, config, length);
+    b.output('logits', transformerForward(b, config, ids, { frame, lastOnly: true }));
+    frame.finish();
   }, options);
 }
 
@@ -60,46 +62,14 @@ export function decodeProgram(config: LmConfig, length: number, options: Program
 export async function lmLogits(model: LanguageModel, ids: ArrayLike<number>): Promise<HostTensor> {
   const def = lmProgram(model.config, { batch: 1, length: ids.length });
   await using program = await model.executor.compile(def, { state: model.state });
-  const { logits } = await program.run({ ids: Int32Array.from(ids) });
+  const input = Int32Array.from(ids);
+  const { logits } = await program.run({ ids: input, ...lmFeeds(model.config, input, 1) });
   return { data: logits!.data, shape: [ids.length, model.config.vocab_size], dtype: logits!.dtype };
 }
 
-/** Builds the model into a program: the function that a training step needs. */
-export function lmForward(config: LmConfig): (b: Builder, ids: Tensor) => Tensor {
-  return (b, ids) => transformerForward(b, config, ids);
-}
-
-const INNER: Readonly<Record<string, string>> = {
-  'attn.q.weight': 'self_attn.q_proj.weight',
-  'attn.k.weight': 'self_attn.k_proj.weight',
-  'attn.v.weight': 'self_attn.v_proj.weight',
-  'attn.o.weight': 'self_attn.o_proj.weight',
-  'attn.q_norm.gain': 'self_attn.q_norm.weight',
-  'attn.k_norm.gain': 'self_attn.k_norm.weight',
-  'mlp.in.weight': 'mlp.up_proj.weight',
-  'mlp.in.bias': 'mlp.up_proj.bias',
-  'mlp.gate.weight': 'mlp.gate_proj.weight',
-  'mlp.gate.bias': 'mlp.gate_proj.bias',
-  'mlp.out.weight': 'mlp.down_proj.weight',
-  'mlp.out.bias': 'mlp.down_proj.bias',
-  'ln1.gain': 'input_layernorm.weight',
-  'ln2.gain': 'post_attention_layernorm.weight',
-};
-const OUTER: Readonly<Record<string, string>> = {
-  'embed.weight': 'model.embed_tokens.weight',
-  'pos_embed.weight': 'model.embed_positions.weight',
-  'ln_final.gain': 'model.norm.weight',
-  'unembed.weight': 'lm_head.weight',
-};
-
-/** The name of a weight in model.safetensors, and whether it is transposed there. */
-export function fileName(name: string): { name: string; transposed: boolean } {
-  const inner = /^blocks\.(\d+)\.(.+)$/.exec(name);
-  const found = inner ? INNER[inner[2]!] : OUTER[name];
-  if (found === undefined)
-    throw new CairnError('bad_weights', `Expected a weight of the language model, got \`${name}\`.`);
-  const transposed = name.endsWith('.weight') && !/^(pos_)?embed\./.test(name);
-  return { name: inner ? `model.layers.${inner[1]}.${found}` : found, transposed };
+/** Builds the model into a program: the function that a training step needs. Feed `lmFeeds` beside the ids. */
+export function lmForward(config: LmConfig, options: ForwardOptions = {}): (b: Builder, ids: Tensor) => Tensor {
+  return (b, ids) => transformerForward(b, config, ids, options);
 }
 
 function transposed(t: StoredTensor): StoredTensor {

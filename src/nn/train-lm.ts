@@ -5,14 +5,13 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CairnError } from '../errors.ts';
 import { byteTokenizer, charTokenizer, randomWindows, type Tokenizer } from '../data/index.ts';
-import { createOrtExecutor, crossEntropy, type Executor, ModelState, Rng } from '../tensor/index.ts';
+import { createOrtExecutor, type Executor, ModelState, Rng } from '../tensor/index.ts';
 import { parameterCount } from './classifier.ts';
-import type { LmConfig } from './config.ts';
 import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
 import { lmProgram, saveLm } from './lm.ts';
-import { defineTrainStep } from './train-step.ts';
+import { lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
+import { defineLmStep, lmStepFeeds } from './lm-step.ts';
 import { train, type TrainOptions, type TrainProgress, type TrainResult } from './trainer.ts';
-import { type LmSettings, lmConfig, transformerForward } from './transformer.ts';
 
 /** How a model is trained. The defaults are chosen for three minutes on two cores. */
 export interface LmRecipe {
@@ -162,15 +161,9 @@ function splitTokens(text: string, tokenizer: Tokenizer, config: LmConfig): { he
   return { head, tail };
 }
 
-function stepProgram(config: LmConfig, recipe: LmRecipe): ReturnType<typeof defineTrainStep> {
-  const shape = [recipe.batch, config.max_position_embeddings];
-  return defineTrainStep(
-    (b) => {
-      const logits = transformerForward(b, config, b.input('x', shape, 'i32'));
-      return crossEntropy(logits, b.input('y', shape, 'i32'));
-    },
-    { ...recipe, eps: 1e-8 },
-  );
+function stepProgram(config: LmConfig, recipe: LmRecipe): ReturnType<typeof defineLmStep> {
+  const shape = { batch: recipe.batch, length: config.max_position_embeddings };
+  return defineLmStep(config, shape, { ...recipe, eps: 1e-8 });
 }
 
 async function runTraining(
@@ -197,7 +190,7 @@ async function runTraining(
   return train({
     program,
     state,
-    feeds: (step) => windows.at(step),
+    feeds: (step) => lmStepFeeds(config, batch, windows.at(step)),
     schedule: { kind: 'cosine', peak: recipe.rate, warmup: recipe.warmup, final: recipe.final },
     beta1: recipe.beta1,
     beta2: recipe.beta2,

@@ -16,6 +16,8 @@ export interface OptimizerSettings {
   readonly weightDecay: number;
   /** Largest global gradient norm. */
   readonly clipNorm: number;
+  /** Factor of the learning rate for parameters that carry a tag. */
+  readonly lrScale?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -30,6 +32,11 @@ export function defineTrainStep(
   return defineProgram((b) => {
     const value = loss(b);
     b.output('loss', value);
-    adamW(b, value, settings);
+    addOptimizer(b, value, settings);
   }, options);
+}
+
+/** Adds gradients and AdamW for a scalar objective. */
+export function addOptimizer(b: Builder, objective: Tensor, settings: OptimizerSettings): void {
+  adamW(b, objective, settings);
 }

@@ -31,6 +31,8 @@ export interface TrainProgress {
   readonly skipped: number;
   /** Validation value, when this step evaluated. */
   readonly valid?: number;
+  /** Auxiliary losses of the step: its outputs `aux.<name>`. */
+  readonly aux?: Readonly<Record<string, number>>;
 }
 
 export interface TrainOptions {
@@ -130,6 +132,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       secondsLeft: (at.seconds * (1 - progress)) / Math.max(progress, 1e-9),
       skipped: at.skipped,
       ...(valid === undefined ? {} : { valid }),
+      ...auxiliary(out),
     };
     options.onProgress?.(report);
     if (files && (valid !== undefined || at.step % (options.logEvery ?? 10) === 0))
@@ -171,6 +174,12 @@ function scalar(out: Readonly<Record<string, { readonly data: ArrayLike<number> 
     );
   }
   return value;
+}
+
+function auxiliary(out: Readonly<Record<string, { readonly data: ArrayLike<number> }>>): Pick<TrainProgress, 'aux'> {
+  const names = Object.keys(out).filter((name) => name.startsWith('aux.'));
+  if (names.length === 0) return {};
+  return { aux: Object.fromEntries(names.map((name) => [name.slice('aux.'.length), scalar(out, name)])) };
 }
 
 function diverged(at: RunPosition): CairnError {

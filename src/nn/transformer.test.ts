@@ -10,10 +10,11 @@ import {
   ModelState,
   Rng,
 } from '../tensor/index.ts';
-import type { LmConfig } from './config.ts';
+import type { LmConfig } from './lm-config.ts';
 import { createDecoder } from './decoder.ts';
 import { type LanguageModel, lmLogits, lmProgram } from './lm.ts';
-import { lmConfig, transformerForward } from './transformer.ts';
+import { lmConfig } from './lm-config.ts';
+import { transformerForward } from './transformer.ts';
 
 const base = {
   vocab_size: 11,

@@ -1,0 +1,31 @@
+// An inner layer F: attention and feed-forward, each with its norm and residual, `[B, T, d] -> [B, T, d]`. It knows nothing
+// of the stream around it: AltUp, stacks and plain residual streams call it alike.
+import type { Builder, Tensor } from '../tensor/index.ts';
+import { attention, norm } from './attention.ts';
+import { feedForward } from './feed-forward.ts';
+import { type LmCall, spanOfLayer } from './lm-call.ts';
+
+export interface LayerOptions {
+  /** Runs between attention and feed-forward on the residual: cross-attention, for example. Adds its own residual. */
+  readonly between?: (x: Tensor) => Tensor;
+}
+
+/**
+ * Applies layer `layer` under the open scope.
+ * @param layer number of the layer in its stack: names its cache entries and chooses its span
+ */
+export function innerLayer(b: Builder, call: LmCall, layer: number, x: Tensor, options: LayerOptions = {}): Tensor {
+  const tap = (name: string, t: Tensor): Tensor => b.tap(b.path(name), t);
+  const eps = call.config.rms_norm_eps;
+  const pre = tap('hook_resid_pre', x);
+  const normed = b.scope('ln1', () => norm(b, pre, eps, call.splitNorms));
+  const attended = b.scope('attn', () => attention(b, call, normed, { layer, span: spanOfLayer(call.config, layer) }));
+  const after = tap('hook_resid_mid', pre.add(tap('hook_attn_out', attended)));
+  const mid = options.between?.(after) ?? after;
+  const input = tap(
+    'hook_mlp_in',
+    b.scope('ln2', () => norm(b, mid, eps, call.splitNorms)),
+  );
+  const out = tap('hook_mlp_out', feedForward(b, call, layer, input));
+  return tap('hook_resid_post', mid.add(out));
+}

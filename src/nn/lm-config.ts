@@ -1,0 +1,221 @@
+// config.json of a language model: the base model's keys, the keys that switch architecture blocks on, and every rule
+// between keys in one place. Optional keys are absent in plain models, so their files stay as they were.
+import { z } from 'zod';
+import { CairnError } from '../errors.ts';
+
+const count = z.int().min(1).max(1_000_000_000);
+const small = z.int().min(1).max(65_536);
+const whole = z.int().min(0).max(65_536);
+
+/** Keys every model file shares. */
+export const commonShape = {
+  architectures: z.array(z.string()),
+  cairn_version: z.string(),
+  dtype: z.literal('float32'),
+};
+
+/** AltUp (arXiv 2301.13310), see altup.ts. */
+const altupShape = {
+  /** Width factor K of the residual stream; 1 or absent: a plain stream. */
+  altup_num_inputs: small.exactOptional(),
+  /** Which of the K streams a layer works on: layer mod K, or always the first. */
+  altup_schedule: z.enum(['alternating', 'same']).exactOptional(),
+  /** One embedding copied K times and the mean of the streams at the end, instead of K-fold width. */
+  altup_recycled: z.boolean().exactOptional(),
+  altup_coefficients: z.enum(['scalar', 'dynamic']).exactOptional(),
+  /** Sequence form: inner layers run on every k-th position only. 1 or absent: on all. */
+  altup_sequence_stride: small.exactOptional(),
+};
+
+/** Tables that are looked up instead of computed (arXiv 2302.00003). */
+const memoryShape = {
+  memory_lookup: z.enum(['token', 'ngram', 'lsh', 'softmax', 'product']).exactOptional(),
+  memory_entries: count.exactOptional(),
+  memory_ngram: z.int().min(1).max(16).exactOptional(),
+  memory_consume: z.enum(['add', 'concat', 'expert']).exactOptional(),
+  memory_rank: small.exactOptional(),
+  /** Layers that have a table; absent: all. */
+  memory_layers: z.array(whole).exactOptional(),
+};
+
+/** StagFormer (arXiv 2501.15665). */
+const stagShape = {
+  stag_num_stacks: small.exactOptional(),
+  stag_shared: z.boolean().exactOptional(),
+  stag_cross_window: count.nullable().exactOptional(),
+  stag_stagger: z.union([z.literal(0), z.literal(1)]).exactOptional(),
+};
+
+/** Mixtures of experts. */
+const moeShape = {
+  moe_num_experts: small.exactOptional(),
+  moe_top_k: small.exactOptional(),
+  moe_capacity: z.number().positive().exactOptional(),
+};
+
+/** Long context and the remaining forms of Gemma 3n. */
+const contextShape = {
+  /** Every n-th layer sees the whole context, the others `sliding_window`; absent: the window holds for all layers. */
+  sliding_window_pattern: small.exactOptional(),
+  /** The last n layers use the keys and values of the last layer before them that sees as far. */
+  num_kv_shared_layers: whole.exactOptional(),
+  /** Rank of the learned low-rank branch beside attention (LAuReL); absent: none. */
+  laurel_rank: small.exactOptional(),
+  /** Width of the per-layer embeddings; absent: none. */
+  hidden_size_per_layer_input: small.exactOptional(),
+};
+
+export const lmShape = {
+  model_type: z.literal('cairn_lm'),
+  ...commonShape,
+  vocab_size: count,
+  hidden_size: small,
+  num_hidden_layers: z.int().min(1).max(1024),
+  num_attention_heads: small,
+  num_key_value_heads: small,
+  intermediate_size: small,
+  max_position_embeddings: count,
+  position_embedding: z.enum(['rope', 'learned']),
+  rope_theta: z.number().positive(),
+  rms_norm_eps: z.number().positive(),
+  hidden_act: z.enum(['gelu', 'silu', 'relu-squared']),
+  mlp_gated: z.boolean(),
+  mlp_bias: z.boolean(),
+  qk_norm: z.boolean(),
+  attn_logit_softcapping: z.number().positive().nullable(),
+  sliding_window: count.nullable(),
+  tie_word_embeddings: z.boolean(),
+  ...altupShape,
+  ...memoryShape,
+  ...stagShape,
+  ...moeShape,
+  ...contextShape,
+};
+
+export type LmConfig = z.infer<z.ZodObject<typeof lmShape, z.core.$strip>>;
+
+/** The settings that differ from the base model; see `lmConfig`. */
+export type LmSettings = Partial<Omit<LmConfig, 'model_type'>> & {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly max_position_embeddings: number;
+};
+
+/**
+ * Fills in the base model: MLP of four widths with GELU and biases, RoPE, untied head, no window, no soft cap.
+ * @example
+ * lmConfig({ vocab_size: 65, hidden_size: 64, num_hidden_layers: 4, num_attention_heads: 4, max_position_embeddings: 64,
+ *   altup_num_inputs: 2 });
+ */
+export function lmConfig(settings: LmSettings): LmConfig {
+  return {
+    model_type: 'cairn_lm',
+    architectures: ['CairnForCausalLM'],
+    cairn_version: '0.1.0',
+    dtype: 'float32',
+    num_key_value_heads: settings.num_attention_heads,
+    intermediate_size: 4 * settings.hidden_size,
+    position_embedding: 'rope',
+    rope_theta: 10000,
+    rms_norm_eps: 1e-6,
+    hidden_act: 'gelu',
+    mlp_gated: false,
+    mlp_bias: true,
+    qk_norm: false,
+    attn_logit_softcapping: null,
+    sliding_window: null,
+    tie_word_embeddings: false,
+    ...settings,
+  };
+}
+
+/** A relation between keys: what `key` is expected to do, and whether it does. */
+interface Rule {
+  readonly key: keyof LmConfig;
+  readonly expected: (c: LmConfig) => string;
+  readonly holds: (c: LmConfig) => boolean;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    key: 'num_attention_heads',
+    expected: (c) => `divide hidden_size ${c.hidden_size}`,
+    holds: (c) => c.hidden_size % c.num_attention_heads === 0,
+  },
+  {
+    key: 'num_key_value_heads',
+    expected: (c) => `divide num_attention_heads ${c.num_attention_heads}`,
+    holds: (c) => c.num_attention_heads % c.num_key_value_heads === 0,
+  },
+  {
+    key: 'hidden_size',
+    expected: () => 'give an even head width for RoPE',
+    holds: (c) => c.position_embedding !== 'rope' || (c.hidden_size / c.num_attention_heads) % 2 === 0,
+  },
+  ...needs('altup_num_inputs', (c) => (c.altup_num_inputs ?? 1) > 1, 'be at least 2', [
+    'altup_schedule',
+    'altup_recycled',
+    'altup_coefficients',
+  ]),
+  {
+    key: 'altup_sequence_stride',
+    expected: () => 'be absent or 1 where altup_num_inputs is above 1',
+    holds: (c) => (c.altup_sequence_stride ?? 1) === 1 || (c.altup_num_inputs ?? 1) === 1,
+  },
+  {
+    key: 'altup_sequence_stride',
+    expected: (c) => `be at most max_position_embeddings ${c.max_position_embeddings}`,
+    holds: (c) => (c.altup_sequence_stride ?? 1) <= c.max_position_embeddings,
+  },
+  ...needs('sliding_window', (c) => c.sliding_window !== null, 'be a number', ['sliding_window_pattern']),
+  {
+    key: 'num_kv_shared_layers',
+    expected: (c) => `leave a layer of each kind that it is shared from among num_hidden_layers ${c.num_hidden_layers}`,
+    holds: (c) => {
+      const first = c.num_hidden_layers - (c.num_kv_shared_layers ?? 0);
+      if (first < 1) return false;
+      const kinds = (from: number, to: number): Set<boolean> =>
+        new Set(Array.from({ length: to - from }, (_, i) => seesAll(c, from + i)));
+      const own = kinds(0, first);
+      return [...kinds(first, c.num_hidden_layers)].every((kind) => own.has(kind));
+    },
+  },
+];
+
+/** `keys` may only be there when another key switches their block on. */
+function needs(
+  key: keyof LmConfig,
+  on: (c: LmConfig) => boolean,
+  expected: string,
+  keys: readonly (keyof LmConfig)[],
+): Rule[] {
+  return keys.map((user) => ({
+    key,
+    expected: () => `${expected} where ${user} is given`,
+    holds: (c: LmConfig) => c[user] === undefined || on(c),
+  }));
+}
+
+/** Whether a layer attends to the whole context where windows are mixed with full layers; the last of each group does. */
+export function seesAll(c: LmConfig, layer: number): boolean {
+  const pattern = c.sliding_window_pattern;
+  if (c.sliding_window === null) return true;
+  return pattern !== undefined && (layer + 1) % pattern === 0;
+}
+
+/**
+ * Checks what a schema cannot: keys that contradict each other.
+ * @throws CairnError `bad_config` naming the key
+ */
+export function checkLmConfig(c: LmConfig): void {
+  for (const { key, expected, holds } of RULES) {
+    if (holds(c)) continue;
+    const got = c[key] === undefined ? 'nothing' : String(JSON.stringify(c[key])).slice(0, 60);
+    throw new CairnError('bad_config', `Expected key \`${key}\` of config.json to ${expected(c)}, got ${got}.`, {
+      hint: 'Correct one of the keys.',
+      details: { key },
+    });
+  }
+}

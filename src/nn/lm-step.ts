@@ -1,0 +1,46 @@
+// The training step of a language model: next-token loss, auxiliary losses of its blocks, gradients and optimiser in one
+// program, and what it is fed.
+import { crossEntropy, defineProgram, type HostTensor, type ProgramDef, type ProgramOptions } from '../tensor/index.ts';
+import type { AuxiliaryLoss } from './lm-call.ts';
+import type { LmConfig } from './lm-config.ts';
+import { lmFeeds } from './lm-inputs.ts';
+import { addOptimizer, type OptimizerSettings } from './train-step.ts';
+import { transformerForward } from './transformer.ts';
+
+/**
+ * A step program for `train`: inputs `x`, `y` i32 `[batch, length]`, those of `lmInputs`, `lr`, `c1`, `c2`; outputs `loss`
+ * (next token only), `aux.<name>` per auxiliary loss (unweighted, mean over the layers that have it), `gradNorm`, `skipped`.
+ * @example
+ * const step = defineLmStep(config, { batch: 16, length: 64 }, settings);
+ */
+export function defineLmStep(
+  config: LmConfig,
+  shape: { readonly batch: number; readonly length: number },
+  settings: OptimizerSettings,
+  options: ProgramOptions = {},
+): ProgramDef {
+  return defineProgram((b) => {
+    const dims = [shape.batch, shape.length];
+    const losses: AuxiliaryLoss[] = [];
+    const logits = transformerForward(b, config, b.input('x', dims, 'i32'), { training: true, losses });
+    const loss = crossEntropy(logits, b.input('y', dims, 'i32'));
+    b.output('loss', loss);
+    let objective = loss;
+    for (const name of new Set(losses.map((l) => l.name))) {
+      const same = losses.filter((l) => l.name === name);
+      for (const { value, weight } of same) objective = objective.add(value.mul(weight));
+      const sum = same.map((l) => l.value).reduce((total, v) => total.add(v));
+      b.output(`aux.${name}`, sum.mul(1 / same.length));
+    }
+    addOptimizer(b, objective, settings);
+  }, options);
+}
+
+/** Feeds of a batch `x`, `y` i32 `[batch * length]` for `defineLmStep`. */
+export function lmStepFeeds(
+  config: LmConfig,
+  batch: number,
+  { x, y }: { readonly x: Int32Array; readonly y: Int32Array },
+): Record<string, Int32Array | HostTensor> {
+  return { x, y, ...lmFeeds(config, x, batch) };
+}

@@ -1,0 +1,36 @@
+// The residual stream that inner layers read from and write to. The plain one is a single tensor; wider ones keep several
+// and let each layer work on a part.
+import type { Builder, Tensor } from '../tensor/index.ts';
+import type { LmCall } from './lm-call.ts';
+
+/** How a stream of state `S` is opened, changed by a layer and closed. */
+export interface Stream<S> {
+  /** Width of the rows of the embedding table. */
+  readonly embedWidth: number;
+  /** Width of what `close` returns: of the last norm and the head. */
+  readonly outWidth: number;
+  /** From embedded tokens `[B, T, embedWidth]`. */
+  open(embedded: Tensor): S;
+  /** Lets a layer work on the stream, under the layer's scope. */
+  layer(state: S, index: number, inner: (x: Tensor) => Tensor): S;
+  /** `[B, T, d]`: what stands for the stream where one tensor of model width is wanted. */
+  read(state: S): Tensor;
+  /** `[B, T, outWidth]` for the last norm and the head. */
+  close(state: S): Tensor;
+}
+
+/** The stream of a config. */
+export function streamOf(_b: Builder, call: LmCall): Stream<Tensor> {
+  return plainStream(call.config.hidden_size);
+}
+
+function plainStream(width: number): Stream<Tensor> {
+  return {
+    embedWidth: width,
+    outWidth: width,
+    open: (embedded) => embedded,
+    layer: (state, _index, inner) => inner(state),
+    read: (state) => state,
+    close: (state) => state,
+  };
+}

@@ -1,0 +1,39 @@
+// What a weight of a language model is called in model.safetensors, which follows the common layout: matrices are
+// [out, in] there and [in, out] in memory. Blocks add the names of their own weights.
+import { CairnError } from '../errors.ts';
+
+/** Weights below `blocks.<layer>.`, and their names below `model.layers.<layer>.` on disk. */
+const INNER: Readonly<Record<string, string>> = {
+  'attn.q.weight': 'self_attn.q_proj.weight',
+  'attn.k.weight': 'self_attn.k_proj.weight',
+  'attn.v.weight': 'self_attn.v_proj.weight',
+  'attn.o.weight': 'self_attn.o_proj.weight',
+  'attn.q_norm.gain': 'self_attn.q_norm.weight',
+  'attn.k_norm.gain': 'self_attn.k_norm.weight',
+  'mlp.in.weight': 'mlp.up_proj.weight',
+  'mlp.in.bias': 'mlp.up_proj.bias',
+  'mlp.gate.weight': 'mlp.gate_proj.weight',
+  'mlp.gate.bias': 'mlp.gate_proj.bias',
+  'mlp.out.weight': 'mlp.down_proj.weight',
+  'mlp.out.bias': 'mlp.down_proj.bias',
+  'ln1.gain': 'input_layernorm.weight',
+  'ln2.gain': 'post_attention_layernorm.weight',
+};
+/** Weights outside the layers. */
+const OUTER: Readonly<Record<string, string>> = {
+  'embed.weight': 'model.embed_tokens.weight',
+  'pos_embed.weight': 'model.embed_positions.weight',
+  'ln_final.gain': 'model.norm.weight',
+  'unembed.weight': 'lm_head.weight',
+};
+
+/** The name of a weight in model.safetensors, and whether it is transposed there. */
+export function fileName(name: string): { name: string; transposed: boolean } {
+  const inner = /^(?:stacks\.(\d+)\.)?blocks\.(\d+)\.(.+)$/.exec(name);
+  const found = inner ? INNER[inner[3]!] : OUTER[name];
+  if (found === undefined)
+    throw new CairnError('bad_weights', `Expected a weight of the language model, got \`${name}\`.`);
+  const transposed = name.endsWith('.weight') && !/^(pos_)?embed\./.test(name);
+  const stack = inner?.[1] === undefined ? '' : `stacks.${inner[1]}.`;
+  return { name: inner ? `model.${stack}layers.${inner[2]}.${found}` : found, transposed };
+}
