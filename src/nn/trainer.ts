@@ -12,6 +12,7 @@ import {
   START,
   trimMetrics,
 } from './checkpoint.ts';
+import { ReplayGuard, type ReplayOptions } from './replay/index.ts';
 import { checkSchedule, rateAt, type Schedule } from './schedule.ts';
 
 /** What a run reports while it goes. */
@@ -64,6 +65,8 @@ export interface TrainOptions {
   readonly logEvery?: number;
   readonly onProgress?: (p: TrainProgress) => void;
   readonly signal?: AbortSignal;
+  /** Replays steps now and then to find silent corruption, and goes back to the last good state when there is some. */
+  readonly replay?: ReplayOptions;
 }
 
 export interface TrainResult {
@@ -97,6 +100,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const save = async (): Promise<void> => {
     if (files) await saveCheckpoint(files.checkpoint, state, at, fingerprint, best);
   };
+  const guard = options.replay && new ReplayGuard<RunPosition>({ ...options.replay, program: options.program, state });
   let loss = Number.NaN;
   let reason: TrainResult['reason'] = 'done';
   while (progressOf(at.step) < 1) {
@@ -105,12 +109,20 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       break;
     }
     const rate = rateAt(options.schedule, progressOf(at.step + 0.5));
-    const out = await options.program.run({
-      ...options.feeds(at.step),
+    const { step } = at;
+    const feeds = (): Readonly<Record<string, Feed>> => ({
+      ...options.feeds(step),
       lr: rate,
-      c1: 1 - options.beta1 ** (at.step + 1),
-      c2: 1 - options.beta2 ** (at.step + 1),
+      c1: 1 - options.beta1 ** (step + 1),
+      c2: 1 - options.beta2 ** (step + 1),
     });
+    const guarded = guard ? await guard.step(step, at, feeds) : { outputs: await options.program.run(feeds()) };
+    if ('rollback' in guarded) {
+      at = guarded.rollback;
+      if (files) await trimMetrics(files.metrics, at.step);
+      continue;
+    }
+    const out = guarded.outputs;
     loss = scalar(out, 'loss');
     at = advance(at, loss, scalar(out, 'skipped') !== 0, clock() - began);
     let valid: number | undefined;
