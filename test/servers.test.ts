@@ -57,6 +57,24 @@ describe.skipIf(servers === undefined)('memories on servers', () => {
     },
   );
 
+  it(
+    'keeps the keys of clients of a gateway on a server, beside a memory or by themselves',
+    { timeout: 60_000 },
+    async () => {
+      const url = servers![0]!.url('shared');
+      const keys = (args: string[], env: Record<string, string>) =>
+        runCli(['keys', ...args, '--json', '--data', join(dir, 'keys')], env);
+      expect((await keys(['add', 'alice', '--store', url], {})).code).toBe(0);
+      const listed = await keys(['list', '--gateway-state', servers![0]!.url('shared_gateway')], {});
+      expect(JSON.parse(listed.stdout)).toMatchObject({ keys: [{ name: 'alice' }] });
+      expect(listed.stdout + listed.stderr).not.toContain(new URL(url).password);
+      const elsewhere = await keys(['list'], { CAIRN_GATEWAY_STATE: servers![1]!.url('other') });
+      expect(JSON.parse(elsewhere.stdout)).toEqual({ keys: [] });
+      const local = await keys(['list'], {});
+      expect(JSON.parse(local.stdout)).toEqual({ keys: [] });
+    },
+  );
+
   it('refuses addresses with a code and without the password', async () => {
     const bad = await runCli(['recall', QUESTION, '--store', 'postgres://me:top-secret@127.0.0.1:1/x?other=1']);
     expect(bad.code).toBe(1);

@@ -55,6 +55,15 @@ export {
   type ServerOptions,
 } from './partitioned/partitioned-store.ts';
 export { PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts';
+export { type Sql } from './postgres/_link.ts';
+export {
+  fromText as fromPostgresText,
+  numbers as numberArray,
+  texts as textArray,
+  toText as toPostgresText,
+} from './postgres/_literals.ts';
+export { Server as PostgresServer } from './postgres/_server.ts';
+export { isPostgresUrl, parseTarget as parsePostgresUrl } from './postgres/_target.ts';
 export {
   type Graph,
   type GraphOptions,

@@ -9,6 +9,8 @@ export {
   Gateway,
   type GatewayConfig,
   type GatewayOptions,
+  type GatewayState,
+  openPostgresState,
   openSqliteState,
   parseConfig,
   readConfig,

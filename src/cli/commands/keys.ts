@@ -1,8 +1,8 @@
 // `cairn keys`: keys of clients of the gateway. A key is shown once; only its hash is kept.
-import { join } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import { ClientKeys, openSqliteState } from '../../serve/index.ts';
-import type { Command } from '../command.ts';
+import { ClientKeys } from '../../serve/index.ts';
+import { type Command, memoryOptions } from '../command.ts';
+import { gatewayStateOptions, openGatewayState } from '../gateway-state.ts';
 import { formatTable } from '../table.ts';
 
 export const keys: Command = {
@@ -10,12 +10,14 @@ export const keys: Command = {
   about: 'Make, list and drop keys of clients of the gateway.',
   usage: 'keys add NAME [--models a,b]   |   cairn keys list   |   cairn keys drop NAME',
   options: {
+    ...gatewayStateOptions,
+    store: memoryOptions['store']!,
     models: { type: 'string', value: 'LIST', about: 'models the key may use, by commas (default: all)' },
   },
   examples: ['cairn keys add alice', 'cairn keys add ci --models small'],
   async run(args, io) {
     const [what, name] = args.positionals;
-    const state = openSqliteState(join(io.dataDir, 'gateway.db'));
+    const state = await openGatewayState(args, io);
     try {
       const book = new ClientKeys(state, Date.now);
       if (what === 'list') {

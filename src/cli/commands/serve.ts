@@ -5,6 +5,7 @@ import { CairnError } from '../../errors.ts';
 import { openBoards, openNotes } from '../../mind/index.ts';
 import { createServer, Gateway, type Speed } from '../../serve/index.ts';
 import { type Command, memoryOptions } from '../command.ts';
+import { gatewayStateOptions, openGatewayState } from '../gateway-state.ts';
 import { mayOpenBrowser, openBrowser } from '../open-browser.ts';
 
 export const serve: Command = {
@@ -22,6 +23,7 @@ export const serve: Command = {
       value: 'FILE',
       about: 'gateway configuration (default: cairn.json in the data directory, if there)',
     },
+    ...gatewayStateOptions,
     run: { type: 'boolean', about: 'let boards arrive also while nobody watches' },
     speed: {
       type: 'string',
@@ -42,7 +44,7 @@ export const serve: Command = {
     const config = configPath(args.text('config'), io.dataDir);
     const gateway = await Gateway.open({
       ...(config === undefined ? {} : { configPath: config }),
-      statePath: join(io.dataDir, 'gateway.db'),
+      state: await openGatewayState(args, io),
       log: (line) => io.progress(`gateway: ${line}`),
     });
     const server = await createServer({

@@ -3,7 +3,7 @@
 import type { ArmRecord, PromptRouter } from '../../route/index.ts';
 import { type GatewayConfig, type ModelConfig, parseConfig } from './config.ts';
 import { fitOf } from './learning.ts';
-import type { GatewayState } from './state.ts';
+import type { GatewayState, KeptChange } from './state.ts';
 
 interface StoredArm {
   readonly fit: string;
@@ -15,6 +15,8 @@ interface StoredArm {
 const MODELS = 'added-model';
 const REMOVED = 'removed-model';
 const ARMS = 'added-arm';
+/** Kinds of kept values that `take` understands. */
+export const ADDITIONS: readonly string[] = [MODELS, REMOVED, ARMS];
 const COLUMNS = ['error', 'weight', 'outTokens', 'thoughtTokens'] as const;
 
 export class Additions {
@@ -43,6 +45,27 @@ export class Additions {
       new Set(removed!.map(({ key }) => key)),
       new Map(arms!.map(({ key, value }) => [key, toArm(JSON.parse(value) as StoredArm)])),
     );
+  }
+
+  /** Takes in what another gateway that shares the state kept or dropped. False when it is known already. */
+  take({ kind, key, value }: KeptChange): boolean {
+    if (kind === REMOVED) {
+      if (this.#removed.has(key) === (value !== undefined)) return false;
+      if (value === undefined) this.#removed.delete(key);
+      else this.#removed.add(key);
+      return true;
+    }
+    if (kind === MODELS) {
+      if (JSON.stringify(this.#models.get(key)) === value) return false;
+      if (value === undefined) this.#models.delete(key);
+      else this.#models.set(key, JSON.parse(value) as ModelConfig);
+      return true;
+    }
+    const known = this.#arms.get(key);
+    if ((known === undefined ? undefined : JSON.stringify(toStored(known))) === value) return false;
+    if (value === undefined) this.#arms.delete(key);
+    else this.#arms.set(key, toArm(JSON.parse(value) as StoredArm));
+    return true;
   }
 
   /** A valid configuration with these additions and removals. A model of the file goes before an added one of its name. */
@@ -90,14 +113,9 @@ export class Additions {
   }
 
   async measured(router: PromptRouter, arm: ArmRecord): Promise<void> {
-    const fit = fitOf(router);
-    this.#arms.set(arm.id, { fit, arm });
-    const { error, weight, outTokens, thoughtTokens, ...rest } = arm;
-    const rows: Record<string, (number | null)[]> = {};
-    for (const [name, data] of Object.entries({ error, weight, outTokens, thoughtTokens })) {
-      if (data !== undefined) rows[name] = Array.from(data, (v) => (Number.isNaN(v) ? null : v));
-    }
-    await this.#state.put(ARMS, arm.id, JSON.stringify({ fit, arm: rest, rows } satisfies StoredArm));
+    const measured = { fit: fitOf(router), arm };
+    this.#arms.set(arm.id, measured);
+    await this.#state.put(ARMS, arm.id, JSON.stringify(toStored(measured)));
   }
 
   /** Takes a model out of the pool, and what was measured of it. */
@@ -110,6 +128,15 @@ export class Additions {
     this.#removed.add(id);
     await this.#state.put(REMOVED, id, '{}');
   }
+}
+
+function toStored({ fit, arm }: { readonly fit: string; readonly arm: ArmRecord }): StoredArm {
+  const { error, weight, outTokens, thoughtTokens, ...rest } = arm;
+  const rows: Record<string, (number | null)[]> = {};
+  for (const [name, data] of Object.entries({ error, weight, outTokens, thoughtTokens })) {
+    if (data !== undefined) rows[name] = Array.from(data, (v) => (Number.isNaN(v) ? null : v));
+  }
+  return { fit, arm: rest, rows };
 }
 
 function toArm({ fit, arm, rows }: StoredArm): { fit: string; arm: ArmRecord } {

@@ -16,6 +16,7 @@ export type GatewayCode =
   | 'not_fitted'
   | 'too_large'
   | 'closing'
+  | 'state_unavailable'
   | 'internal';
 
 export interface GatewayErrorOptions {

@@ -12,18 +12,18 @@ import {
   type PromptTable,
   readTable,
 } from '../../route/index.ts';
-import { Additions } from './additions.ts';
+import { Additions, ADDITIONS } from './additions.ts';
 import { EMPTY_CONFIG, type GatewayConfig, type ModelConfig, parseConfig, readConfig } from './config.ts';
 import type { DecisionRecord } from './explain.ts';
 import { ClientKeys } from './keys.ts';
 import { Ledger } from './ledger.ts';
-import { Learning } from './learning.ts';
+import { Learning, OUTCOMES } from './learning.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { Pool } from './pool.ts';
 import { Profiles } from './profiles.ts';
 import { joinPool, type PromptPool } from './prompt-pool.ts';
 import { Sessions } from './sessions.ts';
-import { type GatewayState, openSqliteState } from './state.ts';
+import { type GatewayState, type KeptChange, openSqliteState } from './state.ts';
 
 export interface GatewayOptions {
   /** A configuration file; watched, and taken over when it changes and is valid. */
@@ -52,6 +52,8 @@ export interface Current {
 /** Decisions that are kept. */
 const KEEP_DECISIONS = 100_000;
 const WRITE_EVERY_MS = 200;
+/** Decisions that wait for a state that cannot be written. */
+const MOST_UNWRITTEN = 10_000;
 
 export class Gateway {
   readonly state: GatewayState;
@@ -105,6 +107,7 @@ export class Gateway {
       const config =
         options.configPath === undefined ? parseConfig(options.config ?? {}) : readConfig(options.configPath);
       await gateway.#take(config);
+      state.watch([...ADDITIONS, OUTCOMES], (change) => gateway.#changed(change));
     } catch (error) {
       await state.close();
       throw error;
@@ -222,6 +225,14 @@ export class Gateway {
     return true;
   }
 
+  /** Another gateway that shares the state learned something or changed the pool. */
+  #changed(change: KeptChange): void {
+    const fault = (error: unknown): void =>
+      this.log(`A change of another gateway could not be taken: ${String(error)}`);
+    if (change.kind === OUTCOMES) this.learning.take(change).catch(fault);
+    else if (this.#additions.take(change)) this.#take(this.#file).catch(fault);
+  }
+
   #join(pool: Pool): Current {
     const prompts =
       this.#fitted === undefined ? undefined : joinPool(this.#additions.extend(this.#fitted.router), pool);
@@ -274,7 +285,14 @@ export class Gateway {
           if (this.#unwritten.get(record.id) === record) this.#unwritten.delete(record.id);
         }
       })
-      .catch((error: unknown) => this.log(`Decisions could not be written: ${String(error)}`));
+      .catch((error: unknown) => {
+        this.log(`Decisions could not be written: ${String(error)}`);
+        // A state that is away for long must not fill the memory: the latest are kept.
+        for (const id of this.#unwritten.keys()) {
+          if (this.#unwritten.size <= MOST_UNWRITTEN) break;
+          this.#unwritten.delete(id);
+        }
+      });
     await this.#writing;
   }
 
@@ -295,6 +313,7 @@ export class Gateway {
     if (this.#options.configPath !== undefined) unwatchFile(this.#options.configPath);
     await this.profiles.close();
     await this.flush();
+    await this.ledger.settleOwed();
     await this.learning.save();
     await this.#current.pool.close();
     await this.state.close();

@@ -5,6 +5,7 @@ export { addGatewayApi } from './api.ts';
 export { type GatewayConfig, configSchema, parseConfig, readConfig } from './config.ts';
 export { GatewayError } from './gateway-error.ts';
 export { type DecisionRecord } from './explain.ts';
-export { openSqliteState, type GatewayState } from './state.ts';
+export { openPostgresState, type PostgresStateOptions } from './postgres-state.ts';
+export { type GatewayState, type KeptChange, openSqliteState } from './state.ts';
 export { type ClientKey, ClientKeys } from './keys.ts';
 export { feedDecisions } from './feed.ts';

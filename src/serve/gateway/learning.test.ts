@@ -15,7 +15,7 @@ import { type DecisionRecord, planRecord } from './explain.ts';
 import { Gateway } from './gateway.ts';
 import { makePlan } from './plan.ts';
 import { toChatRequest } from './request.ts';
-import { type GatewayState, openSqliteState } from './state.ts';
+import { type GatewayState, type KeptChange, openSqliteState } from './state.ts';
 
 const LABELLED = 300;
 const MODELS = 4;
@@ -233,6 +233,46 @@ describe('learning from outcomes', () => {
     expect(await kept()).not.toContain('event-7-x');
     expect(gateway.learning.view().outcomes).toBe(19);
     await gateway.close();
+  });
+
+  test('gateways that share a state learn from the outcomes of all, each once, and forget together', async () => {
+    const world = worlds[0]!;
+    const kept = openSqliteState(':memory:');
+    const listeners: ((change: KeptChange) => void)[] = [];
+    const tell = (change: KeptChange): void => listeners.forEach((hear) => hear(change));
+    const state: GatewayState = {
+      ...kept,
+      shared: true,
+      watch: (_kinds, listener) => {
+        listeners.push(listener);
+        return () => undefined;
+      },
+      put: async (kind, key, value) => {
+        await kept.put(kind, key, value);
+        if (kind === 'outcome') tell({ kind, key, value });
+      },
+      drop: async (kind, key) => {
+        if (kind === 'outcome') tell({ kind, key, value: undefined });
+        return kept.drop(kind, key);
+      },
+    };
+    const one = await openGateway(world, { judge: 'outcomes' }, state);
+    const two = await openGateway(world, { judge: 'outcomes' }, state);
+    const texts = world.pool.table.prompts.slice(400, 460).map((p) => p.text);
+    for (const [i, text] of texts.entries()) {
+      const by = i % 3 === 0 ? two : one;
+      await by.learning.report(answered(by, `shared-${i}`, text), { outcome: i % 2, source: 'explicit' });
+    }
+    await one.learning.report(answered(one, 'shared-0', texts[0]!), { outcome: 1, source: 'explicit' });
+    await two.learning.forget('shared-1');
+    await Promise.all([one.learning.save(), two.learning.save()]);
+    expect(one.learning.view().outcomes).toBe(59);
+    expect(two.learning.view().outcomes).toBe(59);
+    expect(two.learning.view().arms).toEqual(one.learning.view().arms);
+    // One that joins later, or comes back, knows the same.
+    const three = await openGateway(world, { judge: 'outcomes' }, state);
+    expect(three.learning.view().arms).toEqual(one.learning.view().arms);
+    await three.close();
   });
 
   test('says when nothing is promised', async () => {

@@ -13,7 +13,7 @@ import {
 import { crc32, Rng } from '../../tensor/index.ts';
 import type { FeedbackConfig } from './config.ts';
 import type { DecisionRecord } from './explain.ts';
-import type { GatewayState } from './state.ts';
+import type { GatewayState, KeptChange } from './state.ts';
 
 /** How an answer turned out, as somebody says. */
 export interface OutcomeReport {
@@ -56,7 +56,8 @@ interface Snapshot {
   readonly online: OnlineRouterState;
 }
 
-const ROWS = 'outcome';
+/** Kind of kept values that `take` understands. */
+export const OUTCOMES = 'outcome';
 const SNAPSHOTS = 'learning';
 /** Rows that are kept; outcomes older than these have decayed long before. */
 const MOST_ROWS = 100_000;
@@ -91,7 +92,7 @@ export class Learning {
 
   /** Reads what was kept. */
   static async open(state: GatewayState, log: (line: string) => void): Promise<Learning> {
-    const [rows, snapshots] = await Promise.all([state.list(ROWS), state.list(SNAPSHOTS)]);
+    const [rows, snapshots] = await Promise.all([state.list(OUTCOMES), state.list(SNAPSHOTS)]);
     const parsed = rows
       .map(({ key, value }) => [key, JSON.parse(value) as Row] as const)
       .sort((a, b) => a[1].n - b[1].n);
@@ -162,11 +163,11 @@ export class Learning {
       const row: Row = { n: ++this.#n, fit: this.#fit, model: record.model, ...report, decided, lambda, phi };
       learn(this.#online, record.id, row);
       this.#rows.set(record.id, row);
-      await this.#state.put(ROWS, record.id, JSON.stringify(row));
+      await this.#state.put(OUTCOMES, record.id, JSON.stringify(row));
       for (const oldest of this.#rows.keys()) {
         if (this.#rows.size <= MOST_ROWS) break;
         this.#rows.delete(oldest);
-        await this.#state.drop(ROWS, oldest);
+        await this.#state.drop(OUTCOMES, oldest);
       }
       this.#unsaved = true;
       this.#timer ??= setTimeout(() => void this.save(), SNAPSHOT_EVERY_MS).unref();
@@ -179,12 +180,31 @@ export class Learning {
     return this.#inLane(() => this.#forget(event));
   }
 
-  async #forget(event: string): Promise<boolean> {
+  /** Takes in what another gateway that shares the state was told, or told to forget. */
+  take({ key: event, value }: KeptChange): Promise<void> {
+    return this.#inLane(async () => {
+      const known = this.#rows.get(event);
+      if ((known === undefined ? undefined : JSON.stringify(known)) === value) return;
+      this.#unlearn(event);
+      if (value === undefined) return;
+      const row = JSON.parse(value) as Row;
+      this.#n = Math.max(this.#n, row.n);
+      this.#rows.set(event, row);
+      if (this.#online !== undefined && row.fit === this.#fit) learn(this.#online, event, row);
+    });
+  }
+
+  #unlearn(event: string): Row | undefined {
     const row = this.#rows.get(event);
-    if (row === undefined) return false;
     this.#rows.delete(event);
-    if (row.fit === this.#fit) this.#online?.forget(event);
-    await this.#state.drop(ROWS, event);
+    if (row?.fit === this.#fit) this.#online?.forget(event);
+    return row;
+  }
+
+  async #forget(event: string): Promise<boolean> {
+    const row = this.#unlearn(event);
+    if (row === undefined) return false;
+    await this.#state.drop(OUTCOMES, event);
     // A snapshot that was written before holds the event: it goes, and what it stood for is learned from the rows.
     this.#snapshots.delete(row.fit);
     await this.#state.drop(SNAPSHOTS, row.fit);
@@ -249,6 +269,8 @@ export class Learning {
     this.#timer = undefined;
     if (this.#online === undefined) return;
     this.#unsaved = false;
+    // A snapshot says up to which row it stands; rows of other gateways come in between.
+    if (this.#state.shared) return;
     const snapshot: Snapshot = { n: this.#n, online: this.#online.state() };
     this.#snapshots.set(this.#fit, snapshot);
     await this.#state.put(SNAPSHOTS, this.#fit, JSON.stringify(snapshot));

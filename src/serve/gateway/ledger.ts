@@ -27,11 +27,21 @@ export interface Hold {
   release(): Promise<void>;
 }
 
+/** Settlements that the state did not take are tried again this often; until then their worst case stays reserved. */
+const OWED_EVERY_MS = 2_000;
+
+interface Owed {
+  readonly reservation: Reservation;
+  readonly spent: readonly number[];
+}
+
 const NO_HOLD: Hold = { settle: async () => undefined, release: async () => undefined };
 
 export class Ledger {
   readonly #state: GatewayState;
   readonly #now: () => number;
+  readonly #owed = new Set<Owed>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(state: GatewayState, now: () => number) {
     this.#state = state;
@@ -40,7 +50,7 @@ export class Ledger {
 
   /**
    * Reserves the worst case with every budget that applies.
-   * @throws GatewayError `budget_exceeded` with the time when the window ends
+   * @throws GatewayError `budget_exceeded` with the time when the window ends; `state_unavailable` when nobody can say what is left
    */
   async reserve(config: GatewayConfig, who: Spender, worst: Spending): Promise<Hold> {
     const budgets = config.budgets.filter((budget) => nameOf(budget, who) !== undefined);
@@ -52,7 +62,20 @@ export class Ledger {
       amount: worst[budget.unit],
       limit: budget.limit,
     }));
-    const reserved = await this.#state.reserve(randomUUID(), accounts, now + EXPIRES_MS, now);
+    const reserved = await this.#state
+      .reserve(randomUUID(), accounts, now + EXPIRES_MS, now)
+      .catch((cause: unknown) => {
+        throw new GatewayError(
+          'state_unavailable',
+          'Expected to reserve a budget, got no answer of the state that keeps it.',
+          {
+            status: 503,
+            retryAfter: 2,
+            hint: 'Try again; nothing was spent.',
+            cause,
+          },
+        );
+      });
     if (!reserved.ok) throw this.#refusal(budgets[accounts.indexOf(reserved.over)]!, reserved.over, reserved.used, now);
     const { reservation } = reserved;
     return {
@@ -82,10 +105,27 @@ export class Ledger {
   }
 
   async #settle(reservation: Reservation, budgets: readonly BudgetConfig[], spent: Spending): Promise<void> {
-    await this.#state.settle(
-      reservation,
-      budgets.map((budget) => spent[budget.unit]),
-    );
+    const owed = { reservation, spent: budgets.map((budget) => spent[budget.unit]) };
+    this.#owed.add(owed);
+    await this.#pay(owed);
+  }
+
+  /** An answer that was paid for is not lost because its price could not be written at once. */
+  async #pay(owed: Owed): Promise<void> {
+    try {
+      await this.#state.settle(owed.reservation, owed.spent);
+      this.#owed.delete(owed);
+    } catch {
+      this.#timer ??= setTimeout(() => void this.settleOwed(), OWED_EVERY_MS).unref();
+    }
+  }
+
+  /** Tries again to settle what the state did not take. How many are still owed. */
+  async settleOwed(): Promise<number> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const owed of this.#owed) await this.#pay(owed);
+    return this.#owed.size;
   }
 
   #refusal(budget: BudgetConfig, over: Account, used: number, now: number): GatewayError {

@@ -24,7 +24,16 @@ export type Reserved =
   | { readonly ok: true; readonly reservation: Reservation }
   | { readonly ok: false; readonly over: Account; readonly used: number };
 
+/** A kept value that was put, or dropped: then without `value`. */
+export interface KeptChange {
+  readonly kind: string;
+  readonly key: string;
+  readonly value: string | undefined;
+}
+
 export interface GatewayState {
+  /** Whether other gateways use this state at the same time. */
+  readonly shared: boolean;
   /** Takes `amount` from every account, or from none. */
   reserve(id: string, accounts: readonly Account[], expiresAt: number, now: number): Promise<Reserved>;
   /** Turns a reservation into what was really spent, in the order of its accounts. */
@@ -43,6 +52,11 @@ export interface GatewayState {
   decision(id: string): Promise<string | undefined>;
   /** Latest first. */
   decisions(limit: number, before?: number): Promise<{ id: string; at: number; value: string }[]>;
+  /**
+   * Tells what is kept and dropped of these kinds after the state was opened, in order, until the function it returns is called.
+   * What was done through this object may be told as well.
+   */
+  watch(kinds: readonly string[], listener: (change: KeptChange) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -124,6 +138,7 @@ export function openSqliteState(path: string): GatewayState {
     },
   );
   return {
+    shared: false,
     reserve: async (id, accounts, expiresAt, now) => reserve(id, accounts, expiresAt, now) as Reserved,
     settle: async (reservation, spent) => void settle(reservation, spent),
     usage: async (names, now) => names.map(({ name, window }) => used(name, window, now)),
@@ -135,6 +150,7 @@ export function openSqliteState(path: string): GatewayState {
     decision: async (id) => (getDecision.get(id) as { value: string } | undefined)?.value,
     decisions: async (limit, before) =>
       listDecisions.all(before ?? Number.MAX_SAFE_INTEGER, limit) as { id: string; at: number; value: string }[],
+    watch: () => () => undefined,
     close: async () => void db.close(),
   };
 }
