@@ -13,6 +13,11 @@ export const gatewayStateOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+/** The file of the answers that the gateway keeps: always on this machine. */
+export function answersPath(io: Io): string {
+  return join(io.dataDir, 'gateway.db');
+}
+
 /** @throws CairnError `state_unavailable`, and those of `openPostgresState` */
 export async function openGatewayState(args: Args, io: Io): Promise<GatewayState> {
   const asked = args.text('gateway-state') ?? process.env['CAIRN_GATEWAY_STATE'];

@@ -17,6 +17,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   generate: async () => (await import('./commands/generate.ts')).generate,
   export: async () => (await import('./commands/export.ts')).exportModel,
   keys: async () => (await import('./commands/keys.ts')).keys,
+  cache: async () => (await import('./commands/cache.ts')).cache,
   lab: async () => (await import('./commands/lab.ts')).lab,
   bench: async () => (await import('./commands/bench.ts')).bench,
   store: async () => (await import('./commands/store.ts')).store,

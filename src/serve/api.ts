@@ -190,5 +190,6 @@ const ENDPOINTS = [
   'POST /api/route/feedback',
   'DELETE /api/route/feedback/:event',
   'GET /api/budgets',
+  'GET|DELETE /api/cache?key=&event=',
   'GET /v1/models',
 ] as const;

@@ -10,6 +10,7 @@ export {
   type GatewayConfig,
   type GatewayOptions,
   type GatewayState,
+  openAnswerTable,
   openPostgresState,
   openSqliteState,
   parseConfig,

@@ -18,7 +18,14 @@ import { toMetrics } from './metrics.ts';
 import { addMemoryApi } from './memory-api.ts';
 import { addNotesApi } from './notes-api.ts';
 import { Publisher } from './_publisher.ts';
-import { addGatewayApi, createAuthorise, createGatewayHandler, feedDecisions, Gateway } from './gateway/index.ts';
+import {
+  addGatewayApi,
+  createAuthorise,
+  createGatewayHandler,
+  falseHitsText,
+  feedDecisions,
+  Gateway,
+} from './gateway/index.ts';
 import type { BoardService } from './service.ts';
 import { addStreamApi } from './stream-api.ts';
 import { BoardStream } from './stream.ts';
@@ -133,7 +140,8 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
     const totals = ready ? await (await boards()).totals() : undefined;
     const { rss, heapUsed } = process.memoryUsage();
     const figures = { uptimeSeconds: seconds(started), residentBytes: rss, heapBytes: heapUsed, requests };
-    const ofGateway = (await gateway()).metrics.toText();
+    const opened = await gateway();
+    const ofGateway = opened.metrics.toText() + falseHitsText(await opened.answers.falseHits());
     return c.text(toMetrics(totals, stream.state, figures) + ofGateway, 200, {
       'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
     });

@@ -1,8 +1,8 @@
 // `cairn keys`: keys of clients of the gateway. A key is shown once; only its hash is kept.
 import { CairnError } from '../../errors.ts';
-import { ClientKeys } from '../../serve/index.ts';
+import { ClientKeys, openAnswerTable } from '../../serve/index.ts';
 import { type Command, memoryOptions } from '../command.ts';
-import { gatewayStateOptions, openGatewayState } from '../gateway-state.ts';
+import { answersPath, gatewayStateOptions, openGatewayState } from '../gateway-state.ts';
 import { formatTable } from '../table.ts';
 
 export const keys: Command = {
@@ -37,6 +37,8 @@ export const keys: Command = {
         throw new CairnError('usage', 'Expected add NAME, list or drop NAME.', { hint: 'Run `cairn keys --help`.' });
       }
       if (what === 'drop') {
+        const answers = openAnswerTable(answersPath(io));
+        await answers.drop({ key: name }).finally(() => answers.close());
         if (await book.drop(name)) return { value: { dropped: name }, text: `The key "${name}" works no longer.` };
         throw new CairnError('no_key', `Expected a key to drop, got none named "${name}".`, {
           hint: '`cairn keys list` shows them.',

@@ -5,7 +5,7 @@ import { CairnError } from '../../errors.ts';
 import { openBoards, openNotes } from '../../mind/index.ts';
 import { createServer, Gateway, type Speed } from '../../serve/index.ts';
 import { type Command, memoryOptions } from '../command.ts';
-import { gatewayStateOptions, openGatewayState } from '../gateway-state.ts';
+import { answersPath, gatewayStateOptions, openGatewayState } from '../gateway-state.ts';
 import { mayOpenBrowser, openBrowser } from '../open-browser.ts';
 
 export const serve: Command = {
@@ -45,6 +45,7 @@ export const serve: Command = {
     const gateway = await Gateway.open({
       ...(config === undefined ? {} : { configPath: config }),
       state: await openGatewayState(args, io),
+      answersPath: answersPath(io),
       log: (line) => io.progress(`gateway: ${line}`),
     });
     const server = await createServer({

@@ -14,6 +14,8 @@ export interface MockModel {
   readonly thoughtTokens?: number;
   /** What it answers; by default a made-up sentence that names the model. */
   readonly answer?: (ask: string, body: JsonObject) => string;
+  /** The vector it has for a text; by default one that depends on its bytes. */
+  readonly embed?: (text: string) => readonly number[];
   /** Requests a second before it answers 429. Default unlimited. */
   readonly perSecond?: number;
 }

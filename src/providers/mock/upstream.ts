@@ -130,7 +130,7 @@ async function handle(
       error: { message: `The model "${model}" does not exist`, type: 'invalid_request_error', code: 'model_not_found' },
     });
   }
-  if (path === '/v1/embeddings') return json(response, 200, embeddings(body, model));
+  if (path === '/v1/embeddings') return json(response, 200, embeddings(body, model, played));
   if (path !== '/v1/chat/completions' && !gemini) return json(response, 404, { error: { message: 'not found' } });
 
   const stream = gemini ? gemini[2] === 'streamGenerateContent' : body['stream'] === true;
@@ -200,11 +200,13 @@ function limitOf(state: State, model: string, played: MockModel): Fault | undefi
   return count > played.perSecond ? { kind: 'status', status: 429, retryAfter: 1 } : undefined;
 }
 
-function embeddings(body: JsonObject, model: string): JsonObject {
+function embeddings(body: JsonObject, model: string, played: MockModel): JsonObject {
   const input = typeof body['input'] === 'string' ? [body['input']] : listAt(body, 'input');
   const data = input.map((text, index) => {
     const bytes = Buffer.from(String(text));
-    const vector = Array.from({ length: 8 }, (_, i) => Math.sin(i + bytes.reduce((s, b, k) => s + b * (k + i + 1), 0)));
+    const vector =
+      played.embed?.(String(text)) ??
+      Array.from({ length: 8 }, (_, i) => Math.sin(i + bytes.reduce((s, b, k) => s + b * (k + i + 1), 0)));
     const norm = Math.hypot(...vector);
     return { object: 'embedding', index, embedding: vector.map((v) => v / norm) };
   });

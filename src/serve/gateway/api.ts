@@ -104,7 +104,10 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
     const report = { outcome: outcome as number, source: (source ?? 'explicit') as OutcomeSource };
     const lesson = await gateway.learning.report(record, report);
     gateway.amend({ ...record, outcome: report.outcome, outcomeSource: report.source });
-    if (report.outcome < 0.5) gateway.sessions.unpin(record.id);
+    if (report.outcome < 0.5) {
+      gateway.sessions.unpin(record.id);
+      await gateway.answers.drop({ event: record.cache?.from ?? record.id });
+    }
     return c.json({ event: record.id, ...report, ...lesson, learning: gateway.learning.view() });
   });
 
@@ -159,6 +162,22 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
       ),
     );
     return c.json({ budgets: [...whole, ...perKey.flat()] });
+  });
+
+  app.get('/api/cache', async (c) => {
+    const gateway = await open();
+    const { cache, usd } = { cache: gateway.config.cache, usd: gateway.metrics.cacheSavedUsd };
+    return c.json({
+      ...(await gateway.answers.view(cache)),
+      savedUsd: usd,
+      counts: Object.fromEntries(gateway.metrics.cache),
+    });
+  });
+  app.delete('/api/cache', async (c) => {
+    const gateway = await open();
+    const { key, event } = c.req.query();
+    const which = event !== undefined ? { event } : key !== undefined ? { key } : 'all';
+    return c.json({ dropped: await gateway.answers.drop(which) });
   });
 
   app.get('/api/gateway/schema', (c) => c.json(configSchema()));

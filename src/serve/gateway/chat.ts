@@ -2,17 +2,28 @@
 // the client's own pace; when the client leaves, the call upstream ends.
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { type ChatChunk, type ChatUsage, isObject, type JsonObject, listAt, textAt } from '../../providers/index.ts';
-import { costHeaders, type DecisionRecord, planHeaders, planRecord } from './explain.ts';
+import { type ChatChunk, type ChatUsage, type JsonObject, usageOf } from '../../providers/index.ts';
+import { callsTool, estimateUsage, textLength, worstOf } from './_amounts.ts';
+import {
+  type CacheNote,
+  type CacheWish,
+  Collector,
+  type Hit,
+  type Looked,
+  replay,
+  type Ticket,
+} from './answers/index.ts';
+import { cacheHeader, costHeaders, type DecisionRecord, hitHeaders, planHeaders, planRecord } from './explain.ts';
 import type { Current, Gateway } from './gateway.ts';
 import { errorBody, GatewayError, toGatewayError } from './gateway-error.ts';
 import type { ClientKey } from './keys.ts';
 import type { Hold, Spending } from './ledger.ts';
-import { makePlan, type Plan, type PlannedArm } from './plan.ts';
+import { makePlan, mayUse, nameOf, type Plan, type PlannedArm } from './plan.ts';
 import { type Arm, costOf } from './pool.ts';
 import type { ChatRequest } from './request.ts';
 import { type Answered, type OpenStream, runStream, runWhole } from './run.ts';
 import { type Session, sessionKey } from './sessions.ts';
+import { chatVoice, type Voice } from './voice.ts';
 
 /** What the client may say in headers. */
 export interface ChatHeaders {
@@ -21,6 +32,7 @@ export interface ChatHeaders {
   readonly maxCostUsd: number | undefined;
   readonly fallback: boolean;
   readonly explainInBody: boolean;
+  readonly cache: CacheWish;
 }
 
 export interface ChatContext {
@@ -32,10 +44,9 @@ export interface ChatContext {
   /** Aborted when the client leaves or the server closes. */
   readonly signal: AbortSignal;
   readonly began: number;
+  /** How the answer is written; left out: as /v1/chat/completions does. */
+  readonly voice?: (id: string) => Voice;
 }
-
-/** Tokens a model may answer when nobody says. */
-const USUAL_LIMIT = 4_096;
 
 /** Answers the request; never throws: what goes wrong becomes the answer. */
 export async function answerChat(context: ChatContext): Promise<void> {
@@ -54,6 +65,9 @@ class Chat {
   readonly #current: Current;
   readonly #id = randomUUID();
   readonly #session: string;
+  readonly #voice: Voice;
+  #note: CacheNote | undefined;
+  #ticket: Ticket | undefined;
   #plan: Plan | undefined;
   #hold: Hold | undefined;
   #upstreamMs = 0;
@@ -64,10 +78,15 @@ class Chat {
     this.#current = current;
     const { request, headers } = context;
     this.#session = sessionKey(headers.session, request.body, request.messages);
+    this.#voice = context.voice?.(this.#id) ?? chatVoice(this.#id, request.wantsUsage);
   }
 
   async answer(): Promise<void> {
     try {
+      const looked = await this.#look();
+      if ('hit' in looked) return await this.#give(looked.hit);
+      this.#note = 'ticket' in looked ? looked.ticket.note : looked.note;
+      this.#ticket = 'ticket' in looked ? looked.ticket : undefined;
       this.#plan = this.#makePlan(false);
       try {
         await this.#call(this.#plan);
@@ -88,6 +107,48 @@ class Chat {
 
   get #spender(): { key: string | undefined; session: string } {
     return { key: this.#context.key?.name, session: this.#session };
+  }
+
+  /** Looks for a kept answer. Names that the client may not use are left to the plan, which says so. */
+  async #look(): Promise<Looked> {
+    const { request, headers, key, signal } = this.#context;
+    const { pool, prompts } = this.#current;
+    try {
+      mayUse(key, request.model);
+    } catch {
+      return { note: undefined };
+    }
+    return this.#gateway.answers.look({
+      body: request.body,
+      name: nameOf(pool, request, headers.pin),
+      wish: headers.cache,
+      key,
+      pool,
+      prompts,
+      ledger: this.#gateway.ledger,
+      spender: this.#spender,
+      signal,
+      spent: (model, usd) => this.#gateway.metrics.spent(model, usd, key?.name),
+    });
+  }
+
+  /** Gives a kept answer: it counts as a request and costs nothing. */
+  async #give({ completion, arm, note }: Hit): Promise<void> {
+    const { request, headers } = this.#context;
+    const one = { usd: 0, tokens: 0, requests: 1 };
+    await (await this.#gateway.ledger.reserve(this.#current.pool.config, this.#spender, one)).settle(one);
+    this.#note = note;
+    const usage = usageOf(completion) ?? estimateUsage(request, textLength(completion));
+    const { reference, saved } = this.#account(arm, usage, 0);
+    const head = { ...hitHeaders(this.#id, arm, note), ...costHeaders(0, saved, reference) };
+    if (request.stream) {
+      this.#openStream(head);
+      for (const chunk of replay(completion)) await this.#write(this.#voice.chunk(chunk));
+      if (!this.#context.signal.aborted)
+        this.#context.response.end(this.#voice.end(headers.explainInBody ? head : undefined));
+    } else this.#sendWhole(completion, head);
+    const status = this.#context.signal.aborted ? 499 : 200;
+    this.#record(undefined, undefined, { status, by: 'cache', arm, cost: 0, saved, reference });
   }
 
   #makePlan(degraded: boolean): Plan {
@@ -137,14 +198,15 @@ class Chat {
       answered.leave();
       this.#upstreamMs = performance.now() - began;
       const { body, usage } = answered.value;
-      const spent = this.#account(answered.planned.arm, usage ?? estimate(request, textLength(body)));
+      const spent = this.#account(answered.planned.arm, usage ?? estimateUsage(request, textLength(body)));
       await this.#settle(spent);
       this.#remember(plan, answered.planned, body);
-      const head = {
+      this.#sendWhole(body, {
         ...planHeaders(this.#id, plan, answered.planned, answered),
+        ...cacheHeader(this.#note),
         ...costHeaders(spent.usd, spent.saved, spent.reference),
-      };
-      this.#sendJson(200, headers.explainInBody ? { ...body, cairn: head } : body, head);
+      });
+      await this.#keep(plan, answered, body, spent.usd);
       this.#record(plan, answered, {
         status: 200,
         usage: spent.usage,
@@ -158,22 +220,17 @@ class Chat {
   async #sendStream(plan: Plan, answered: Answered<OpenStream>): Promise<void> {
     const { response, request, signal, headers } = this.#context;
     const { first, rest } = answered.value;
-    const head = planHeaders(this.#id, plan, answered.planned, answered);
-    response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache',
-      'x-accel-buffering': 'no',
-      ...this.#overheadHeader(),
-      ...head,
-    });
+    const head = { ...planHeaders(this.#id, plan, answered.planned, answered), ...cacheHeader(this.#note) };
+    this.#openStream(head);
     let usage: ChatUsage | undefined;
     let pieces = 0;
     let broken: GatewayError | undefined;
+    const collector = this.#ticket === undefined ? undefined : new Collector(this.#ticket.maxBytes);
     const send = async (chunk: ChatChunk): Promise<void> => {
       if (chunk.content) pieces++;
       usage = chunk.usage ?? usage;
-      const shown = chunk.usage === undefined || request.wantsUsage ? chunk.data : withoutUsage(chunk.data);
-      if (shown !== undefined && !response.write(`data: ${shown}\n\n`)) await drained(response, signal);
+      collector?.add(chunk);
+      await this.#write(this.#voice.chunk(chunk));
     };
     try {
       for (const chunk of first) await send(chunk);
@@ -188,18 +245,17 @@ class Chat {
       answered.leave();
       if (signal.aborted || broken !== undefined) await ended(rest);
     }
-    const spent = this.#account(answered.planned.arm, usage ?? estimate(request, pieces * 4));
+    const spent = this.#account(answered.planned.arm, usage ?? estimateUsage(request, pieces * 4));
     await this.#settle(spent);
     this.#remember(plan, answered.planned, undefined, broken !== undefined);
     if (!signal.aborted) {
-      if (broken !== undefined) response.write(`data: ${JSON.stringify(errorBody(broken))}\n\n`);
-      else if (headers.explainInBody) {
+      if (broken !== undefined) response.end(this.#voice.fail(broken));
+      else {
         const cost = costHeaders(spent.usd, spent.saved, spent.reference);
-        response.write(
-          `data: ${JSON.stringify({ id: this.#id, object: 'chat.completion.chunk', choices: [], cairn: { ...head, ...cost } })}\n\n`,
-        );
+        response.end(this.#voice.end(headers.explainInBody ? { ...head, ...cost } : undefined));
+        const completion = collector?.completion();
+        if (completion !== undefined) await this.#keep(plan, answered, completion, spent.usd);
       }
-      response.end('data: [DONE]\n\n');
     }
     this.#record(plan, answered, {
       status: signal.aborted ? 499 : broken === undefined ? 200 : broken.status,
@@ -211,11 +267,35 @@ class Chat {
     });
   }
 
+  /** Keeps a fresh answer of the model that was meant to give it. */
+  async #keep(plan: Plan, answered: Answered<unknown>, completion: JsonObject, usd: number): Promise<void> {
+    if (answered.fellBack || plan.by === 'degraded') return;
+    await this.#ticket?.keep(completion, { event: this.#id, arm: answered.planned.arm, usd });
+  }
+
+  #openStream(head: Readonly<Record<string, string>>): void {
+    this.#context.response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+      ...this.#overheadHeader(),
+      ...head,
+    });
+    const text = this.#voice.begin();
+    if (text !== '') this.#context.response.write(text);
+  }
+
+  /** Writes at the client's pace. */
+  async #write(text: string): Promise<void> {
+    const { response, signal } = this.#context;
+    if (text !== '' && !response.write(text)) await drained(response, signal);
+  }
+
   #account(
     arm: Arm,
     usage: ChatUsage,
+    usd = costOf(arm.config, usage),
   ): { usage: ChatUsage; usd: number; saved: number | undefined; reference: Arm | undefined; spending: Spending } {
-    const usd = costOf(arm.config, usage);
     const reference = this.#current.pool.reference();
     const saved = reference === undefined ? undefined : costOf(reference.config, { ...usage, cachedTokens: 0 }) - usd;
     return {
@@ -252,6 +332,8 @@ class Chat {
     end: {
       status: number;
       code?: string;
+      by?: DecisionRecord['by'];
+      arm?: Arm;
       usage?: ChatUsage;
       cost?: number;
       saved?: number | undefined;
@@ -264,8 +346,9 @@ class Chat {
       id: this.#id,
       at: this.#gateway.now(),
       asked: request.model.slice(0, 120),
-      model: answered?.planned.arm.id ?? 'none',
-      ...(plan === undefined ? { by: 'named', arms: [], removed: {} } : planRecord(plan)),
+      model: (answered?.planned.arm ?? end.arm)?.id ?? 'none',
+      ...(plan === undefined ? { by: end.by ?? 'named', arms: [], removed: {} } : planRecord(plan)),
+      ...(this.#note === undefined ? {} : { cache: this.#note }),
       ...(answered?.planned.expectedError === undefined ? {} : { expectedError: answered.planned.expectedError }),
       fellBack: answered?.fellBack ?? false,
       attempts: answered?.attempts ?? [],
@@ -318,6 +401,11 @@ class Chat {
     });
   }
 
+  #sendWhole(body: JsonObject, head: Readonly<Record<string, string>>): void {
+    const shown = this.#voice.whole(body);
+    this.#sendJson(200, this.#context.headers.explainInBody ? { ...shown, cairn: head } : shown, head);
+  }
+
   #sendJson(status: number, body: object, headers: Readonly<Record<string, string>>): void {
     const text = Buffer.from(JSON.stringify(body));
     this.#context.response.writeHead(status, {
@@ -334,46 +422,6 @@ class Chat {
     const ours = Math.max(0, this.#firstByteAt - this.#context.began - this.#upstreamMs);
     return { 'x-cairn-overhead-ms': ours.toFixed(2) };
   }
-}
-
-/** The most a call can cost. */
-function worstOf({ arm }: PlannedArm, request: ChatRequest): Spending {
-  const n = typeof request.body['n'] === 'number' && request.body['n'] > 1 ? request.body['n'] : 1;
-  const out = n * (request.maxOutTokens ?? arm.config.maxOutputTokens ?? USUAL_LIMIT);
-  return {
-    usd: (request.inTokens * arm.config.priceIn + out * arm.config.priceOut) / 1e6,
-    tokens: request.inTokens + out,
-    requests: 1,
-  };
-}
-
-/** Usage where the upstream told none: a token is about four characters. */
-function estimate(request: ChatRequest, characters: number): ChatUsage {
-  return {
-    promptTokens: request.inTokens,
-    completionTokens: Math.ceil(characters / 4),
-    cachedTokens: 0,
-    thoughtTokens: 0,
-  };
-}
-
-function textLength(body: JsonObject): number {
-  return listAt(body, 'choices').reduce<number>((sum, choice) => {
-    const message = isObject(choice) && isObject(choice['message']) ? choice['message'] : {};
-    return sum + (textAt(message, 'content')?.length ?? 0);
-  }, 0);
-}
-
-function callsTool(body: JsonObject): boolean {
-  return listAt(body, 'choices').some(
-    (choice) => isObject(choice) && isObject(choice['message']) && listAt(choice['message'], 'tool_calls').length > 0,
-  );
-}
-
-/** A chunk without the usage that the client did not ask for; undefined when nothing else is in it. */
-function withoutUsage(data: string): string | undefined {
-  const { usage: _usage, ...chunk } = JSON.parse(data) as Record<string, unknown>;
-  return Array.isArray(chunk['choices']) && chunk['choices'].length === 0 ? undefined : JSON.stringify(chunk);
 }
 
 function toStreamError(error: unknown): GatewayError {

@@ -93,6 +93,51 @@ const feedback = z
     exploration: z.number().min(0.001).max(1).default(0.1),
   })
   .strict();
+const MIB = 1024 * 1024;
+const semantic = z
+  .object({
+    enabled: z.boolean().default(false),
+    /** What likeness is measured on: 'router', the fitted router's own features, or the id of a model with embeddings. */
+    features: z.union([z.literal('router'), name]).default('router'),
+    /** Cosine below which nothing is a candidate. */
+    floor: z.number().min(0.5).max(0.999).default(0.9),
+    /** Largest rate of false answers: with a bound above it no answers are given. */
+    maxFalseHits: z.number().min(0.001).max(0.5).default(0.02),
+    confidence: z.number().min(0.5).max(0.999).default(0.95),
+    /** Share of answers at hand that are fetched anew all the same, to compare. */
+    checks: z.number().min(0.001).max(1).default(0.05),
+    /** Share of their words in which two answers agree, from which they count as the same. */
+    agreement: z.number().min(0.5).max(1).default(0.8),
+  })
+  .strict();
+const SEMANTIC = semantic.parse({});
+const cache = z
+  .object({
+    /** Give the answer of the same request again. */
+    exact: z.boolean().default(false),
+    semantic: semantic.default(SEMANTIC),
+    ttlSeconds: z.number().int().min(1).max(31_536_000).default(86_400),
+    maxEntries: z.number().int().min(1).max(1_000_000).default(10_000),
+    maxBytes: z
+      .number()
+      .int()
+      .min(1_024)
+      .max(16_384 * MIB)
+      .default(256 * MIB),
+    maxAnswerBytes: z
+      .number()
+      .int()
+      .min(256)
+      .max(16 * MIB)
+      .default(256 * 1024),
+    /** Also requests that set neither temperature 0 nor a seed. */
+    anyTemperature: z.boolean().default(false),
+    /** Also answers that call tools. */
+    toolCalls: z.boolean().default(false),
+    /** One set of answers for all client keys. */
+    shared: z.boolean().default(false),
+  })
+  .strict();
 const FEEDBACK = { judge: 'replay', memory: 512, exploration: 0.1 } as const;
 
 export const gatewayConfig = z
@@ -144,6 +189,7 @@ export const gatewayConfig = z
       .strict()
       .default({ maxArms: 3, retries: 2, maxCostRatio: 3 }),
     budgets: z.array(budget).default([]),
+    cache: cache.default(cache.parse({})),
     maxBodyBytes: z
       .number()
       .int()
@@ -158,6 +204,7 @@ export type ProviderConfig = GatewayConfig['providers'][number];
 export type ModelConfig = GatewayConfig['models'][number];
 export type PolicyConfig = z.infer<typeof policy>;
 export type FeedbackConfig = z.infer<typeof feedback>;
+export type CacheConfig = GatewayConfig['cache'];
 export type BudgetConfig = GatewayConfig['budgets'][number];
 
 /** The empty configuration: no upstream models. */
@@ -232,6 +279,9 @@ function* crossChecks(config: GatewayConfig): Generator<string> {
   const { reference } = config.routing;
   if (reference !== undefined && !models.has(reference))
     yield `routing.reference: Expected a configured model, got "${reference}".`;
+  const { features } = config.cache.semantic;
+  if (features !== 'router' && !config.models.some((m) => m.id === features && m.embeddings))
+    yield `cache.semantic.features: Expected "router" or a model with embeddings, got "${features}".`;
   for (const [alias, target] of Object.entries(config.aliases)) {
     const auto = target === 'cairn/auto' || target.startsWith('cairn/auto:');
     if (!auto && !models.has(target))

@@ -1,4 +1,5 @@
 // What a decision says for itself: the headers of an answer, and the record that is kept of it. No text of a prompt in either.
+import type { CacheNote } from './answers/index.ts';
 import type { Answered, Attempt } from './run.ts';
 import type { Plan, PlannedArm } from './plan.ts';
 import type { Arm } from './pool.ts';
@@ -24,6 +25,8 @@ export interface DecisionRecord {
   }[];
   readonly removed: Readonly<Record<string, readonly string[]>>;
   readonly sticky?: string;
+  /** Where answers are kept: what became of it there. */
+  readonly cache?: CacheNote;
   readonly fellBack: boolean;
   readonly attempts: readonly Attempt[];
   readonly key?: string;
@@ -94,6 +97,37 @@ export function planHeaders(
   }
   if (plan.sticky !== undefined) headers['x-cairn-sticky'] = plan.sticky;
   return headers;
+}
+
+/** Headers of an answer that was kept. */
+export function hitHeaders(id: string, arm: Arm, note: CacheNote): Record<string, string> {
+  return {
+    'x-cairn-event': id,
+    'x-cairn-model': ascii(arm.id),
+    'x-cairn-arm': ascii(armName(arm)),
+    'x-cairn-router': 'cache',
+    'x-cairn-attempts': '0',
+    'x-cairn-fallback': 'none',
+    ...cacheHeader(note),
+  };
+}
+
+/** What became of a request among the kept answers. */
+export function cacheHeader(note: CacheNote | undefined): Record<string, string> {
+  if (note === undefined) return {};
+  const parts: string[] = [note.result];
+  if (note.why !== undefined) parts.push(`why=${note.why}`);
+  if (note.similarity !== undefined) parts.push(`similarity=${note.similarity.toFixed(4)}`);
+  if (note.ageMs !== undefined) parts.push(`age=${Math.round(note.ageMs / 1000)}s`);
+  if (note.savedUsd !== undefined) parts.push(`saved=${money(note.savedUsd)}`);
+  if (note.from !== undefined) parts.push(`event=${note.from}`);
+  if (note.falseHits !== undefined) {
+    const { rate, interval, checks, threshold } = note.falseHits;
+    const [low, high] = interval;
+    parts.push(`false-hits=${rate.toFixed(4)} [${low.toFixed(4)},${high.toFixed(4)}] of ${checks} checks`);
+    if (threshold !== undefined) parts.push(`threshold=${threshold.toFixed(4)}`);
+  }
+  return { 'x-cairn-cache': parts.join(';') };
 }
 
 /** Headers, or the last chunk of a stream, that tell what it cost. */

@@ -12,6 +12,7 @@ import {
   type PromptTable,
   readTable,
 } from '../../route/index.ts';
+import { Answers, type AnswerTable, openAnswerTable } from './answers/index.ts';
 import { Additions, ADDITIONS } from './additions.ts';
 import { EMPTY_CONFIG, type GatewayConfig, type ModelConfig, parseConfig, readConfig } from './config.ts';
 import type { DecisionRecord } from './explain.ts';
@@ -33,6 +34,8 @@ export interface GatewayOptions {
   /** State file. Default ':memory:'. */
   readonly statePath?: string;
   readonly state?: GatewayState;
+  /** File of the answers that are kept on this machine. Default: the state file. */
+  readonly answersPath?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly local?: Readonly<Record<string, Provider>>;
   readonly now?: () => number;
@@ -60,6 +63,7 @@ export class Gateway {
   readonly keys: ClientKeys;
   readonly ledger: Ledger;
   readonly learning: Learning;
+  readonly answers: Answers;
   readonly profiles: Profiles = new Profiles(this);
   readonly #additions: Additions;
   #file: GatewayConfig = EMPTY_CONFIG;
@@ -77,11 +81,18 @@ export class Gateway {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(options: GatewayOptions, state: GatewayState, learning: Learning, additions: Additions) {
+  private constructor(
+    options: GatewayOptions,
+    state: GatewayState,
+    learning: Learning,
+    additions: Additions,
+    answers: Answers,
+  ) {
     this.#options = options;
     this.state = state;
     this.learning = learning;
     this.#additions = additions;
+    this.answers = answers;
     this.now = options.now ?? Date.now;
     this.uniform = options.uniform ?? Math.random;
     this.keys = new ClientKeys(state, this.now);
@@ -95,20 +106,29 @@ export class Gateway {
   /** @throws CairnError `no_config`, `bad_config`, `state_unavailable` and those of a router that cannot be read */
   static async open(options: GatewayOptions): Promise<Gateway> {
     const state = options.state ?? openSqliteState(options.statePath ?? ':memory:');
+    let answers: AnswerTable | undefined;
     let gateway: Gateway;
     try {
+      answers = openAnswerTable(options.answersPath ?? options.statePath ?? ':memory:');
       // Its texts name no secret and no prompt.
       gateway = new Gateway(
         options,
         state,
         await Learning.open(state, (line) => options.log?.(line)),
         await Additions.open(state),
+        await Answers.open({
+          table: answers,
+          now: options.now ?? Date.now,
+          uniform: options.uniform ?? Math.random,
+          log: (line) => options.log?.(line),
+        }),
       );
       const config =
         options.configPath === undefined ? parseConfig(options.config ?? {}) : readConfig(options.configPath);
       await gateway.#take(config);
       state.watch([...ADDITIONS, OUTCOMES], (change) => gateway.#changed(change));
     } catch (error) {
+      await answers?.close();
       await state.close();
       throw error;
     }
@@ -316,6 +336,7 @@ export class Gateway {
     await this.ledger.settleOwed();
     await this.learning.save();
     await this.#current.pool.close();
+    await this.answers.close();
     await this.state.close();
   }
 }

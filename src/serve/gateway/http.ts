@@ -1,6 +1,7 @@
 // The OpenAI-compatible endpoints on Node's own request and response: nothing between a stream and the client.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type JsonObject, type JsonValue, listAt } from '../../providers/index.ts';
+import type { CacheWish } from './answers/index.ts';
 import { answerChat, type ChatHeaders } from './chat.ts';
 import type { Gateway } from './gateway.ts';
 import { errorBody, GatewayError, toGatewayError } from './gateway-error.ts';
@@ -94,7 +95,17 @@ function chatHeaders(request: IncomingMessage): ChatHeaders {
     maxCostUsd,
     fallback: one('x-cairn-fallback') !== 'none',
     explainInBody: one('x-cairn-explain') === 'body',
+    cache: wishOf(one('x-cairn-cache')),
   };
+}
+
+function wishOf(header: string | undefined): CacheWish {
+  if (header === undefined) return 'default';
+  if (header === 'off' || header === 'refresh' || header === 'use') return header;
+  throw new GatewayError('invalid_request', 'Expected x-cairn-cache to be off, refresh or use, got something else.', {
+    status: 400,
+    hint: 'Leave it out for what the configuration says.',
+  });
 }
 
 function modelList(gateway: Gateway, key: ClientKey | undefined): JsonObject[] {

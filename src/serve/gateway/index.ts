@@ -8,4 +8,6 @@ export { type DecisionRecord } from './explain.ts';
 export { openPostgresState, type PostgresStateOptions } from './postgres-state.ts';
 export { type GatewayState, type KeptChange, openSqliteState } from './state.ts';
 export { type ClientKey, ClientKeys } from './keys.ts';
+export { falseHitsText } from './gateway-metrics.ts';
 export { feedDecisions } from './feed.ts';
+export { type AnswerTable, openAnswerTable } from './answers/index.ts';

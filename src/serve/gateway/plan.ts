@@ -11,8 +11,8 @@ import type { PromptPool } from './prompt-pool.ts';
 import type { ChatRequest } from './request.ts';
 import type { Session } from './sessions.ts';
 
-/** Why these models: routed; nothing fitted; named by the client; kept by a header; the budget is nearly spent. */
-export type PlanReason = 'uniroute' | 'zero' | 'named' | 'pinned' | 'degraded';
+/** Why these models: routed; nothing fitted; named by the client; kept by a header; the budget is nearly spent; a kept answer. */
+export type PlanReason = 'uniroute' | 'zero' | 'named' | 'pinned' | 'degraded' | 'cache';
 
 export interface PlannedArm {
   readonly arm: Arm;
@@ -60,9 +60,7 @@ const USUAL_ANSWER = 300;
 /** @throws GatewayError `model_not_found`, `no_eligible_model`, `unsupported_parameter`, `forbidden` */
 export function makePlan(input: PlanInput): Plan {
   const { request, pool, pin } = input;
-  const { config } = pool;
-  const name = config.aliases[request.model] ?? request.model;
-  const asked = pin !== undefined && pin !== 'none' ? pin : name;
+  const asked = nameOf(pool, request, pin);
   mayUse(input.key, request.model);
   if (asked !== AUTO && !asked.startsWith(`${AUTO}:`)) return named(input, asked, pin !== undefined && pin !== 'none');
   const policy = policyOf(pool, asked);
@@ -71,6 +69,12 @@ export function makePlan(input: PlanInput): Plan {
   if (input.degraded) return { ...cheapest(eligible, request), by: 'degraded', ask };
   if (input.prompts === undefined) return { ...zero(pool, eligible, request), ask };
   return routed(input, input.prompts, policy, eligible, ask);
+}
+
+/** What is really asked for: the pinned model, or what the alias stands for. */
+export function nameOf({ config }: Pool, request: ChatRequest, pin: string | undefined): string {
+  if (pin !== undefined && pin !== 'none') return pin;
+  return Object.hasOwn(config.aliases, request.model) ? config.aliases[request.model]! : request.model;
 }
 
 interface Eligible {
@@ -298,7 +302,8 @@ function roughCost(model: ModelConfig, request: ChatRequest): number {
 function policyOf(pool: Pool, name: string): PolicyConfig {
   const { routing } = pool.config;
   if (name === AUTO) return routing.default;
-  const policy = routing.policies[name.slice(AUTO.length + 1)];
+  const own = name.slice(AUTO.length + 1);
+  const policy = Object.hasOwn(routing.policies, own) ? routing.policies[own] : undefined;
   if (policy !== undefined) return policy;
   throw new GatewayError('model_not_found', `Expected a policy of this gateway, got "${name.slice(0, 120)}".`, {
     status: 404,
@@ -307,7 +312,8 @@ function policyOf(pool: Pool, name: string): PolicyConfig {
   });
 }
 
-function mayUse(key: ClientKey | undefined, name: string): void {
+/** @throws GatewayError `forbidden` */
+export function mayUse(key: ClientKey | undefined, name: string): void {
   if (key?.models === undefined || name.startsWith(AUTO) || key.models.includes(name)) return;
   throw new GatewayError(
     'forbidden',

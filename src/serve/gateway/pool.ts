@@ -1,5 +1,6 @@
 // The models that are configured, each with its provider, its breaker and its place in the provider's queue. Made anew when the
 // configuration changes; calls under way keep the pool that they began with.
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { CairnError } from '../../errors.ts';
 import {
@@ -19,6 +20,8 @@ export interface Arm {
   readonly provider: Provider;
   readonly breaker: Breaker;
   readonly gate: Gate;
+  /** Changes when it is another model in truth: provider, its name there, what it may think. */
+  readonly mark: string;
 }
 
 export interface PoolOptions {
@@ -53,6 +56,10 @@ export class Pool {
             provider: providers.get(model.provider)!,
             breaker: new Breaker(),
             gate: gates.get(model.provider)!,
+            mark: markOf(
+              model,
+              config.providers.find((p) => p.id === model.provider),
+            ),
           },
         ]),
     );
@@ -107,6 +114,11 @@ export class Pool {
   async close(): Promise<void> {
     await Promise.all(this.#providers.map((provider) => provider.close()));
   }
+}
+
+function markOf(model: ModelConfig, provider: ProviderConfig | undefined): string {
+  const what = [model.model ?? model.id, model.thinkingBudget, provider?.kind, provider?.baseUrl, model.provider];
+  return createHash('sha256').update(JSON.stringify(what)).digest('base64url').slice(0, 12);
 }
 
 function listPrice(arm: Arm): number {

@@ -1,9 +1,6 @@
 // What the gateway must not forget: keys, what was spent, reservations, decisions. One interface, so that several gateways may
 // share a server; the embedded form is one SQLite file. Every call is one transaction.
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import Database from 'libsql';
-import { CairnError } from '../../errors.ts';
+import { openDatabase } from './_database.ts';
 
 /** One account of one budget in one window: `limit` is checked against what was spent and what is reserved. */
 export interface Account {
@@ -71,21 +68,7 @@ CREATE TABLE IF NOT EXISTS decision (seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT
 
 /** Opens the state in a file, or in memory with ':memory:'. Survives the end of the process, also a sudden one. */
 export function openSqliteState(path: string): GatewayState {
-  let db: Database.Database;
-  try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-    db = new Database(path);
-    // NORMAL: what is written survives the end of the process; only a power cut may lose the last moments of spending.
-    for (const pragma of ['journal_mode = WAL', 'synchronous = NORMAL', 'busy_timeout = 5000', 'secure_delete = ON']) {
-      db.prepare(`PRAGMA ${pragma}`).all();
-    }
-    db.exec(SCHEMA);
-  } catch (cause) {
-    throw new CairnError('state_unavailable', `Expected to open the gateway's state at ${path}, got a refusal.`, {
-      hint: 'Check that the data directory can be written and that the disk has room.',
-      cause,
-    });
-  }
+  const db = openDatabase(path, SCHEMA);
   const spentOf = db.prepare('SELECT spent FROM account WHERE name = ? AND window = ?');
   const reservedOf = db.prepare(
     'SELECT COALESCE(SUM(amount), 0) AS sum FROM reservation WHERE name = ? AND window = ? AND expires > ?',

@@ -38,6 +38,12 @@ export interface Decision {
   readonly attempts: readonly { readonly arm: string; readonly outcome: string; readonly ms: number }[];
   readonly removed: Readonly<Record<string, readonly string[]>>;
   readonly sticky?: string;
+  readonly cache?: {
+    readonly result: string;
+    readonly ageMs?: number;
+    readonly savedUsd?: number;
+    readonly similarity?: number;
+  };
   readonly fellBack: boolean;
   readonly status: number;
   readonly code?: string;
@@ -58,6 +64,25 @@ export interface LearningView {
   readonly outcomes: number;
   readonly learnedWeight: number;
   readonly guarantee: { readonly kind: string; readonly says: string };
+}
+
+/** Answers that are given again. */
+export interface KeptView {
+  readonly exact: boolean;
+  readonly semantic: boolean;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly savedUsd: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly falseHits?: {
+    readonly threshold?: number;
+    readonly checks: number;
+    readonly disagreed: number;
+    readonly rate: number;
+    readonly interval: readonly [number, number];
+    readonly limit: number;
+    readonly why?: string;
+  };
 }
 
 export interface GatewayTotals {
@@ -109,6 +134,7 @@ export const routingApi = {
   totals: () => call<GatewayTotals>('/api/route/totals'),
   ownCurve: () => call<OwnCurve>('/api/route/own-curve'),
   curve: () => call<FittedCurve>('/api/route/curve'),
+  kept: () => call<KeptView>('/api/cache'),
   learning: () => call<LearningView>('/api/route/learning'),
   tell: (event: string, outcome: number) =>
     post<{ taught: boolean; why?: string }>('/api/route/feedback', { event, outcome }),

@@ -10,6 +10,7 @@ const BY: Readonly<Record<string, string>> = {
   named: 'named by the client',
   pinned: 'pinned by the client',
   degraded: 'cheapest: the budget is nearly spent',
+  cache: 'a kept answer',
 };
 
 export interface DecisionListProps {
@@ -72,11 +73,12 @@ export function DecisionCard({ decision: d }: { readonly decision: Decision }): 
             )}
           </>
         )}
+        {d.cache !== undefined && <KeptFrom cache={d.cache} />}
         {d.sticky === 'kept' && <>; the conversation stays with its model</>}
         {d.sticky === 'moved' && <>; the conversation moved, since another is clearly better</>}.
       </p>
       <Thumbs key={d.id} decision={d} />
-      <Arms arms={d.arms} chosen={d.model} />
+      {d.arms.length > 0 && <Arms arms={d.arms} chosen={d.model} />}
       {Object.entries(d.removed).map(([why, ids]) => (
         <p key={why} class="quiet">
           Left out, {why}: {ids.join(', ')}
@@ -118,6 +120,20 @@ export function DecisionCard({ decision: d }: { readonly decision: Decision }): 
         </div>
       </dl>
     </section>
+  );
+}
+
+function KeptFrom({ cache }: { readonly cache: NonNullable<Decision['cache']> }): JSX.Element | null {
+  const { result, ageMs, savedUsd, similarity } = cache;
+  if (result === 'check') return <>; a kept answer was at hand and is compared with this one</>;
+  if (ageMs === undefined) return null;
+  return (
+    <>
+      {' '}
+      of {millis(ageMs)} ago
+      {result === 'alike' && similarity !== undefined && <>, to an ask that is alike ({percent(similarity)})</>}
+      {savedUsd !== undefined && <>, which had cost {usd(savedUsd)}</>}
+    </>
   );
 }
 

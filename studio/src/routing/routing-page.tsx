@@ -8,6 +8,7 @@ import {
   decisions,
   gatewayTotals,
   type FittedCurve,
+  type KeptView,
   type LearningView,
   type ModelRow,
   type OwnCurve,
@@ -15,6 +16,7 @@ import {
 } from './data.ts';
 import { DecisionCard, DecisionList } from './decision.tsx';
 import { DryRun } from './dry-run.tsx';
+import { Kept } from './kept.tsx';
 import { Learned } from './outcome.tsx';
 import { Pool } from './pool.tsx';
 import { usd } from '../format.ts';
@@ -27,18 +29,20 @@ export function RoutingPage(): JSX.Element {
   const [own, setOwn] = useState<OwnCurve | null>(null);
   const [fitted, setFitted] = useState<FittedCurve | null>(null);
   const [learning, setLearning] = useState<LearningView | null>(null);
+  const [kept, setKept] = useState<KeptView | null>(null);
   const [chosen, setChosen] = useState<string | null>(null);
 
   useEffect(() => {
     document.title = 'Routing · Cairn';
     let wanted = true;
     const refresh = async (): Promise<void> => {
-      const [list, totals, curve, measured, taught] = await Promise.all([
+      const [list, totals, curve, measured, taught, held] = await Promise.all([
         routingApi.models(),
         routingApi.totals(),
         routingApi.ownCurve(),
         routingApi.curve(),
         routingApi.learning(),
+        routingApi.kept(),
       ]);
       if (!wanted) return;
       setModels(list.models);
@@ -46,6 +50,7 @@ export function RoutingPage(): JSX.Element {
       setOwn(curve);
       setFitted(measured);
       setLearning(taught);
+      setKept(held);
     };
     refresh().catch(complain);
     routingApi.decisions().then((page) => addDecisions(page.decisions), complain);
@@ -92,6 +97,7 @@ export function RoutingPage(): JSX.Element {
           <Pool models={models} totals={totals} router={totals?.router ?? null} />
           <DryRun />
           <Curve own={own} fitted={fitted} />
+          {kept && (kept.exact || kept.semantic) && <Kept kept={kept} />}
           {learning && <Learned learning={learning} />}
         </div>
         <div>
