@@ -10,6 +10,7 @@ import { transformerForward } from './transformer.ts';
 /**
  * A step program for `train`: inputs `x`, `y` i32 `[batch, length]`, those of `lmInputs`, `lr`, `c1`, `c2`; outputs `loss`
  * (next token only), `aux.<name>` per auxiliary loss (unweighted, mean over the layers that have it), `gradNorm`, `skipped`.
+ * Tables with the tag `rows` are updated on the host: pass `rowUpdates(step, state, settings)` to `train`.
  * @example
  * const step = defineLmStep(config, { batch: 16, length: 64 }, settings);
  */
@@ -32,7 +33,7 @@ export function defineLmStep(
       const sum = same.map((l) => l.value).reduce((total, v) => total.add(v));
       b.output(`aux.${name}`, sum.mul(1 / same.length));
     }
-    addOptimizer(b, objective, settings);
+    addOptimizer(b, objective, { sparseRows: true, ...settings });
   }, options);
 }
 

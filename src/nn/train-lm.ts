@@ -5,12 +5,13 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CairnError } from '../errors.ts';
 import { byteTokenizer, charTokenizer, randomWindows, type Tokenizer } from '../data/index.ts';
-import { createOrtExecutor, type Executor, ModelState, Rng } from '../tensor/index.ts';
+import { createOrtExecutor, type Executor, ModelState, Rng, ROWS } from '../tensor/index.ts';
 import { parameterCount } from './classifier.ts';
 import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
 import { lmProgram, saveLm } from './lm.ts';
 import { lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
 import { defineLmStep, lmStepFeeds } from './lm-step.ts';
+import { type OptimizerSettings, rowUpdates } from './train-step.ts';
 import { train, type TrainOptions, type TrainProgress, type TrainResult } from './trainer.ts';
 
 /** How a model is trained. The defaults are chosen for three minutes on two cores. */
@@ -25,6 +26,8 @@ export interface LmRecipe {
   readonly beta1: number;
   readonly beta2: number;
   readonly clipNorm: number;
+  /** Factor of the learning rate for tables that are updated row by row. */
+  readonly tableRate: number;
 }
 
 export interface TrainLmOptions {
@@ -72,6 +75,7 @@ export const DEFAULT_RECIPE: LmRecipe = {
   beta1: 0.9,
   beta2: 0.99,
   clipNorm: 1,
+  tableRate: 3,
 };
 
 export const DEFAULT_MODEL: Omit<LmSettings, 'vocab_size'> = {
@@ -103,12 +107,15 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
     const state = new ModelState();
     const run = { options, recipe, config, tokens: head, state, executor, clock };
     await mkdir(options.dir, { recursive: true });
-    const step = stepProgram(config, recipe);
+    const settings = optimizerOf(recipe);
+    const step = defineLmStep(config, { batch: recipe.batch, length: config.max_position_embeddings }, settings);
     state.ensure(step, new Rng(options.seed).fork('weights'));
     await using program = await executor.compile(step, { state });
     await using evaluator = await createLmEvaluator(config, state, executor);
     const plan = await planTime(run, evaluator, tail, clock() - began);
-    const result = await runTraining(run, program, plan.length, (limit) => evaluator.loss(tail, limit));
+    const result = await runTraining(run, { program, ...rowUpdates(step, state, settings) }, plan.length, (limit) =>
+      evaluator.loss(tail, limit),
+    );
     if (result.reason === 'aborted') {
       throw new CairnError(
         'aborted',
@@ -161,14 +168,13 @@ function splitTokens(text: string, tokenizer: Tokenizer, config: LmConfig): { he
   return { head, tail };
 }
 
-function stepProgram(config: LmConfig, recipe: LmRecipe): ReturnType<typeof defineLmStep> {
-  const shape = { batch: recipe.batch, length: config.max_position_embeddings };
-  return defineLmStep(config, shape, { ...recipe, eps: 1e-8 });
+function optimizerOf({ tableRate, ...recipe }: LmRecipe): OptimizerSettings {
+  return { ...recipe, eps: 1e-8, lrScale: { [ROWS]: tableRate } };
 }
 
 async function runTraining(
   run: Run,
-  program: TrainOptions['program'],
+  step: Pick<TrainOptions, 'program' | 'onStep'>,
   length: TrainOptions['length'],
   evaluate: (limit: number) => Promise<number>,
 ): Promise<TrainResult> {
@@ -188,7 +194,7 @@ async function runTraining(
   const resume =
     options.resume === true && (await stat(join(options.dir, 'checkpoint.safetensors')).catch(() => false)) !== false;
   return train({
-    program,
+    ...step,
     state,
     feeds: (step) => lmStepFeeds(config, batch, windows.at(step)),
     schedule: { kind: 'cosine', peak: recipe.rate, warmup: recipe.warmup, final: recipe.final },

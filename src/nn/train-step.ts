@@ -2,9 +2,14 @@
 import {
   adamW,
   type Builder,
+  createRowOptimizer,
   defineProgram,
+  type ModelState,
   type ProgramDef,
   type ProgramOptions,
+  ROWS,
+  type RowOptimizer,
+  type RowRule,
   type Tensor,
 } from '../tensor/index.ts';
 
@@ -18,6 +23,8 @@ export interface OptimizerSettings {
   readonly clipNorm: number;
   /** Factor of the learning rate for parameters that carry a tag. */
   readonly lrScale?: Readonly<Record<string, number>>;
+  /** Tables with the tag `rows` are left to the row optimiser that `rowUpdates` makes. */
+  readonly sparseRows?: boolean;
 }
 
 /**
@@ -39,4 +46,18 @@ export function defineTrainStep(
 /** Adds gradients and AdamW for a scalar objective. */
 export function addOptimizer(b: Builder, objective: Tensor, settings: OptimizerSettings): void {
   adamW(b, objective, settings);
+}
+
+/**
+ * What `train` is to do after each step for tables that are updated row by row; `{}` when the step has none. Their rate is
+ * multiplied by `lrScale.rows`.
+ */
+export function rowUpdates(
+  step: ProgramDef,
+  state: ModelState,
+  settings: OptimizerSettings & Pick<RowRule, 'rule'>,
+): { readonly onStep?: RowOptimizer } {
+  const { beta1, beta2, eps, rule = 'adam', lrScale } = settings;
+  const update = createRowOptimizer(step, state, { beta1, beta2, eps, rule, rateScale: lrScale?.[ROWS] ?? 1 });
+  return update ? { onStep: update } : {};
 }

@@ -47,7 +47,7 @@ export interface Executor {
 }
 
 /**
- * Named state of a model. Arrays are replaced, never changed in place, so a snapshot is a copy of the map.
+ * Named state of a model. Arrays that callers may hold are replaced, never changed in place, so a snapshot is a copy of the map.
  *
  * @example
  * const state = ModelState.init(def, new Rng(7));
@@ -115,6 +115,17 @@ export class ModelState {
     const old = this.borrow(name).data;
     this.#entries.set(name, next);
     return this.#handedOut.has(old) ? undefined : old;
+  }
+
+  /**
+   * The numbers of an entry for changing them in place: a copy takes the entry's place first when callers may hold them.
+   */
+  writable(name: string): TypedArray {
+    const entry = this.borrow(name);
+    if (!this.#handedOut.has(entry.data)) return entry.data;
+    const data = entry.data.slice();
+    this.#entries.set(name, { ...entry, data });
+    return data;
   }
 
   delete(name: string): boolean {

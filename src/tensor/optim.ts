@@ -6,6 +6,7 @@ import { grad } from './grad.ts';
 import type { ParamSpec, ProgramDef } from './graph.ts';
 import { zeros } from './init.ts';
 import { concat, split } from './ops/index.ts';
+import { gradientsWithRows } from './row-optim.ts';
 import { sizeOf } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -27,6 +28,8 @@ export interface OptimizerOptions {
   readonly lrScale?: Readonly<Record<string, number>>;
   /** Parameters to train. Default: all trainable ones. */
   readonly only?: (spec: ParamSpec) => boolean;
+  /** Leaves tables with the tag `rows` to `createRowOptimizer`. Default false: they are trained as wholes. */
+  readonly sparseRows?: boolean;
 }
 
 export interface AdamWOptions extends OptimizerOptions {
@@ -67,13 +70,18 @@ export interface Slot {
 export type Rule = (b: Builder, slots: readonly Slot[]) => void;
 
 /** Gradients of `loss` with respect to the trainable parameters of the program. */
-export function gradientsOf(b: Builder, loss: Tensor, options: Pick<OptimizerOptions, 'only'> = {}): Gradient[] {
+export function gradientsOf(
+  b: Builder,
+  loss: Tensor,
+  options: Pick<OptimizerOptions, 'only' | 'sparseRows'> = {},
+): Gradient[] {
   const trained = b.trainable().filter(({ spec }) => options.only?.(spec) ?? true);
   if (trained.length === 0) {
     throw new CairnError('nothing_to_train', 'Expected trainable parameters, got none.', {
       hint: 'Declare them with b.param before the optimiser.',
     });
   }
+  if (options.sparseRows === true) return gradientsWithRows(b, loss, options.only);
   const gradients = grad(
     loss,
     trained.map((t) => t.tensor),
