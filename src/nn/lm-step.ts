@@ -10,7 +10,7 @@ import { transformerForward } from './transformer.ts';
 /**
  * A step program for `train`: inputs `x`, `y` i32 `[batch, length]`, those of `lmInputs`, `lr`, `c1`, `c2`; outputs `loss`
  * (next token only), `aux.<name>` per auxiliary loss (unweighted, mean over the layers that have it), `gradNorm`, `skipped`.
- * Tables with the tag `rows` are updated on the host: pass `rowUpdates(step, state, settings)` to `train`.
+ * Compile it with `compileTrainStep`, which updates tables with the tag `rows` on the host.
  * @example
  * const step = defineLmStep(config, { batch: 16, length: 64 }, settings);
  */

@@ -11,7 +11,7 @@ import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
 import { lmProgram, saveLm } from './lm.ts';
 import { lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
 import { defineLmStep, lmStepFeeds } from './lm-step.ts';
-import { type OptimizerSettings, rowUpdates } from './train-step.ts';
+import { compileTrainStep, type OptimizerSettings } from './train-step.ts';
 import { train, type TrainOptions, type TrainProgress, type TrainResult } from './trainer.ts';
 
 /** How a model is trained. The defaults are chosen for three minutes on two cores. */
@@ -110,12 +110,10 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
     const settings = optimizerOf(recipe);
     const step = defineLmStep(config, { batch: recipe.batch, length: config.max_position_embeddings }, settings);
     state.ensure(step, new Rng(options.seed).fork('weights'));
-    await using program = await executor.compile(step, { state });
+    await using program = await compileTrainStep(executor, step, state, settings);
     await using evaluator = await createLmEvaluator(config, state, executor);
     const plan = await planTime(run, evaluator, tail, clock() - began);
-    const result = await runTraining(run, { program, ...rowUpdates(step, state, settings) }, plan.length, (limit) =>
-      evaluator.loss(tail, limit),
-    );
+    const result = await runTraining(run, program, plan.length, (limit) => evaluator.loss(tail, limit));
     if (result.reason === 'aborted') {
       throw new CairnError(
         'aborted',
@@ -174,7 +172,7 @@ function optimizerOf({ tableRate, ...recipe }: LmRecipe): OptimizerSettings {
 
 async function runTraining(
   run: Run,
-  step: Pick<TrainOptions, 'program' | 'onStep'>,
+  program: TrainOptions['program'],
   length: TrainOptions['length'],
   evaluate: (limit: number) => Promise<number>,
 ): Promise<TrainResult> {
@@ -194,7 +192,7 @@ async function runTraining(
   const resume =
     options.resume === true && (await stat(join(options.dir, 'checkpoint.safetensors')).catch(() => false)) !== false;
   return train({
-    ...step,
+    program,
     state,
     feeds: (step) => lmStepFeeds(config, batch, windows.at(step)),
     schedule: { kind: 'cosine', peak: recipe.rate, warmup: recipe.warmup, final: recipe.final },

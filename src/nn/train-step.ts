@@ -1,14 +1,16 @@
 // The program of one training step: a loss, its gradients and the optimiser in one graph. The model is handed in.
+import { CairnError } from '../errors.ts';
 import {
   adamW,
   type Builder,
   createRowOptimizer,
   defineProgram,
+  type Executor,
   type ModelState,
+  type Program,
   type ProgramDef,
   type ProgramOptions,
   ROWS,
-  type RowOptimizer,
   type RowRule,
   type Tensor,
 } from '../tensor/index.ts';
@@ -23,7 +25,7 @@ export interface OptimizerSettings {
   readonly clipNorm: number;
   /** Factor of the learning rate for parameters that carry a tag. */
   readonly lrScale?: Readonly<Record<string, number>>;
-  /** Tables with the tag `rows` are left to the row optimiser that `rowUpdates` makes. */
+  /** Tables with the tag `rows` are left to the host: compile with `compileTrainStep`. */
   readonly sparseRows?: boolean;
 }
 
@@ -49,15 +51,37 @@ export function addOptimizer(b: Builder, objective: Tensor, settings: OptimizerS
 }
 
 /**
- * What `train` is to do after each step for tables that are updated row by row; `{}` when the step has none. Their rate is
- * multiplied by `lrScale.rows`.
+ * Compiles a step; tables with the tag `rows` are updated by the same `run`, at the rate times `lrScale.rows`.
+ * @example
+ * await using program = await compileTrainStep(executor, step, state, settings);
  */
-export function rowUpdates(
+export async function compileTrainStep(
+  executor: Executor,
   step: ProgramDef,
   state: ModelState,
   settings: OptimizerSettings & Pick<RowRule, 'rule'>,
-): { readonly onStep?: RowOptimizer } {
+): Promise<Program> {
   const { beta1, beta2, eps, rule = 'adam', lrScale } = settings;
   const update = createRowOptimizer(step, state, { beta1, beta2, eps, rule, rateScale: lrScale?.[ROWS] ?? 1 });
-  return update ? { onStep: update } : {};
+  const program = await executor.compile(step, { state });
+  if (!update) return program;
+  return {
+    async run(feeds) {
+      const outputs = await program.run(feeds);
+      const rate = (name: string): number => {
+        const fed = feeds[name];
+        if (typeof fed === 'number') return fed;
+        throw new CairnError(
+          'missing_feed',
+          `Expected a number for input \`${name}\` of a step with tables, got none.`,
+        );
+      };
+      const counts = outputs['skipped']?.data[0] !== 1;
+      if (counts) update(outputs, { lr: rate('lr'), c1: rate('c1'), c2: rate('c2') });
+      return outputs;
+    },
+    stats: () => program.stats(),
+    dispose: () => program.dispose(),
+    [Symbol.asyncDispose]: () => program.dispose(),
+  };
 }

@@ -2,7 +2,7 @@
 // stops. It knows no model; the program, the batches and the clock are handed in.
 import { join } from 'node:path';
 import { CairnError } from '../errors.ts';
-import { type Feed, ModelState, type Program, type RowOptimizer } from '../tensor/index.ts';
+import { type Feed, ModelState, type Program } from '../tensor/index.ts';
 import {
   loadCheckpoint,
   logMetrics,
@@ -43,8 +43,6 @@ export interface TrainOptions {
   readonly state: ModelState;
   /** What a step is fed: a pure function of the step. */
   readonly feeds: (step: number) => Readonly<Record<string, Feed>>;
-  /** Called after each step that was not skipped, with its outputs: updates what the program leaves to the host. */
-  readonly onStep?: RowOptimizer;
   readonly schedule: Schedule;
   readonly beta1: number;
   readonly beta2: number;
@@ -112,8 +110,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     }
     const rate = rateAt(options.schedule, progressOf(at.step + 0.5));
     const { step } = at;
-    const rates = { lr: rate, c1: 1 - options.beta1 ** (step + 1), c2: 1 - options.beta2 ** (step + 1) };
-    const feeds = (): Readonly<Record<string, Feed>> => ({ ...options.feeds(step), ...rates });
+    const feeds = (): Readonly<Record<string, Feed>> => ({
+      ...options.feeds(step),
+      lr: rate,
+      c1: 1 - options.beta1 ** (step + 1),
+      c2: 1 - options.beta2 ** (step + 1),
+    });
     const guarded = guard ? await guard.step(step, at, feeds) : { outputs: await options.program.run(feeds()) };
     if ('rollback' in guarded) {
       at = guarded.rollback;
@@ -122,9 +124,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     }
     const out = guarded.outputs;
     loss = scalar(out, 'loss');
-    const skipped = scalar(out, 'skipped') !== 0;
-    if (!skipped) options.onStep?.(out, rates);
-    at = advance(at, loss, skipped, clock() - began);
+    at = advance(at, loss, scalar(out, 'skipped') !== 0, clock() - began);
     let valid: number | undefined;
     if (options.evaluate && at.step % (options.evaluateEvery ?? Infinity) === 0) {
       valid = await options.evaluate();
