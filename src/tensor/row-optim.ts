@@ -176,7 +176,7 @@ function sumByRow(
   const touched: number[] = [];
   const total = reads.reduce((n, r) => n + r.index.length, 0);
   const sums = new Float64Array(total * width);
-  let check = 0;
+  let finite = true;
   for (const { index, gradient } of reads) {
     for (let i = 0; i < index.length; i++) {
       const row = index[i]!;
@@ -185,12 +185,12 @@ function sumByRow(
       for (let k = 0; k < width; k++) {
         const g = gradient[i * width + k]!;
         sums[place * width + k] = sums[place * width + k]! + g;
-        check += g * 0;
+        finite         check += g * 0;        check += g * 0;= Number.isFinite(g);
       }
     }
   }
   for (const row of touched) placeOf[row] = -1;
-  return { touched, sums, finite: Number.isFinite(check) };
+  return { touched, sums, finite };
 }
 
 function zerosLike(spec: ParamSpec, size: number): Float32Array | Float64Array {
