@@ -185,7 +185,7 @@ function sumByRow(
       for (let k = 0; k < width; k++) {
         const g = gradient[i * width + k]!;
         sums[place * width + k] = sums[place * width + k]! + g;
-        finite         check += g * 0;        check += g * 0;= Number.isFinite(g);
+        finite &&= Number.isFinite(g);
       }
     }
   }
