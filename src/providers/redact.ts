@@ -9,7 +9,8 @@ const PATTERNS: readonly RegExp[] = [
   /((?:api[-_]?key|token|secret|password|authorization)["']?\s*[:=]\s*["']?)[^\s"',;&]{8,}/gi,
   /(:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/g,
 ];
-const MASK = '[redacted]';
+/** What stands in the place of a secret. */
+export const REDACTED = '[redacted]';
 
 /**
  * A function that replaces secrets in text. `secrets` is asked for at every call, so that rotated keys are known.
@@ -21,11 +22,11 @@ export function createRedactor(secrets: () => Iterable<string>): (text: string) 
   return (text) => {
     let clean = text;
     for (const secret of secrets()) {
-      if (secret.length >= 6) clean = clean.replaceAll(secret, MASK);
+      if (secret.length >= 6) clean = clean.replaceAll(secret, REDACTED);
     }
     for (const pattern of PATTERNS) {
       clean = clean.replace(pattern, (_match: string, prefix: unknown) =>
-        typeof prefix === 'string' && /[\s:=@"']$/.test(prefix) ? `${prefix}${MASK}` : MASK,
+        typeof prefix === 'string' && /[\s:=@"']$/.test(prefix) ? `${prefix}${REDACTED}` : REDACTED,
       );
     }
     return clean;

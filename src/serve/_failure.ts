@@ -42,14 +42,14 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
   [401, ['unauthorized']],
   [403, ['forbidden_host', 'forbidden_origin']],
   [404, ['event_not_found', 'not_available', 'not_found', 'source_not_found']],
-  [409, ['too_dear']],
+  [409, ['config_changed', 'too_dear']],
   [410, ['event_forgotten', 'event_quarantined']],
   [413, ['image_too_large', 'meta_too_large', 'too_large']],
   [415, ['not_text', 'unsupported_image', 'unsupported_media_type']],
   [422, ['image_too_small', 'no_board', 'no_ink', 'not_a_board', 'pdf_without_text']],
   [502, ['model_failed']],
   [503, ['aborted', 'busy', 'closing', 'interrupted', 'memory_closed', 'store_closed', 'store_locked']],
-  [507, ['disk_full', 'store_full', 'store_not_writable']],
+  [507, ['disk_full', 'store_full', 'store_not_writable', 'config_not_written']],
 ];
 const statusOf = new Map(codesOf.flatMap(([status, codes]) => codes.map((code) => [code, status] as const)));
 

@@ -1,5 +1,4 @@
 // `cairn serve`: the local server with the studio. Prints the URL first, then opens the memory and the browser.
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import { openBoards, openNotes } from '../../mind/index.ts';
@@ -41,9 +40,10 @@ export const serve: Command = {
     const token = args.text('token') ?? process.env['CAIRN_TOKEN'];
     const seed = args.text('seed');
     const speed = parseSpeed(args.text('speed'));
-    const config = configPath(args.text('config'), io.dataDir);
+    const config = args.text('config');
     const gateway = await Gateway.open({
-      ...(config === undefined ? {} : { configPath: config }),
+      configPath: resolve(config ?? join(io.dataDir, 'cairn.json')),
+      configOptional: config === undefined,
       state: await openGatewayState(args, io),
       answersPath: answersPath(io),
       log: (line) => io.progress(`gateway: ${line}`),
@@ -83,13 +83,6 @@ export const serve: Command = {
     return { value: { url: server.url }, text: '' };
   },
 };
-
-/** The file that was asked for, or the usual one where it exists. */
-function configPath(given: string | undefined, dataDir: string): string | undefined {
-  if (given !== undefined) return resolve(given);
-  const usual = join(dataDir, 'cairn.json');
-  return existsSync(usual) ? usual : undefined;
-}
 
 function parseSpeed(text: string | undefined): Speed | undefined {
   if (text === undefined || text === 'max') return text;

@@ -7,6 +7,7 @@ import { toInteger } from '../_query.ts';
 import { configSchema } from './config.ts';
 import { planRecord } from './explain.ts';
 import type { Gateway } from './gateway.ts';
+import { outcomesOverTime } from './outcomes-over-time.ts';
 import { ownCurve } from './own-traffic.ts';
 import { makePlan } from './plan.ts';
 import { toChatRequest } from './request.ts';
@@ -140,6 +141,8 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
 
   app.get('/api/route/own-curve', async (c) => c.json(ownCurve(await (await open()).decisions(2_000))));
 
+  app.get('/api/route/outcomes', async (c) => c.json(outcomesOverTime(await (await open()).decisions(20_000))));
+
   app.get('/api/route/totals', async (c) => {
     const gateway = await open();
     return c.json({
@@ -184,6 +187,16 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
   app.get('/api/gateway/config', async (c) => {
     const gateway = await open();
     return c.json(gateway.redactValue(gateway.config) as object);
+  });
+  app.get('/api/gateway/file', async (c) => c.json((await open()).file() as object));
+  app.put('/api/gateway/file', async (c) => {
+    const { version, config, check } = await readJson(c);
+    if (typeof version !== 'string' || config === undefined) {
+      throw new CairnError('bad_config', 'Expected "version" and "config", got a body without them.', {
+        hint: 'GET /api/gateway/file gives both; send them back with the change.',
+      });
+    }
+    return c.json((await (await open()).edit(version, config, check === true)) as object);
   });
   app.post('/api/gateway/reload', async (c) => reload(c, await open()));
 }

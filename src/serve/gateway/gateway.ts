@@ -14,6 +14,15 @@ import {
 } from '../../route/index.ts';
 import { Answers, type AnswerTable, openAnswerTable } from './answers/index.ts';
 import { Additions, ADDITIONS } from './additions.ts';
+import {
+  type ConfigFileView,
+  NO_FILE,
+  textOf,
+  unmask,
+  versionOf,
+  viewConfigFile,
+  writeConfigFile,
+} from './config-file.ts';
 import { EMPTY_CONFIG, type GatewayConfig, type ModelConfig, parseConfig, readConfig } from './config.ts';
 import type { DecisionRecord } from './explain.ts';
 import { ClientKeys } from './keys.ts';
@@ -29,6 +38,8 @@ import { type GatewayState, type KeptChange, openSqliteState } from './state.ts'
 export interface GatewayOptions {
   /** A configuration file; watched, and taken over when it changes and is valid. */
   readonly configPath?: string;
+  /** The file need not be there yet. */
+  readonly configOptional?: boolean;
   /** A configuration that is there already. */
   readonly config?: unknown;
   /** State file. Default ':memory:'. */
@@ -67,6 +78,7 @@ export class Gateway {
   readonly profiles: Profiles = new Profiles(this);
   readonly #additions: Additions;
   #file: GatewayConfig = EMPTY_CONFIG;
+  #version = NO_FILE;
   readonly sessions = new Sessions();
   readonly metrics = new GatewayMetrics();
   readonly now: () => number;
@@ -123,9 +135,10 @@ export class Gateway {
           log: (line) => options.log?.(line),
         }),
       );
-      const config =
-        options.configPath === undefined ? parseConfig(options.config ?? {}) : readConfig(options.configPath);
-      await gateway.#take(config);
+      const { configPath, configOptional } = options;
+      gateway.#version = versionOf(configPath === undefined ? undefined : textOf(configPath));
+      const absent = configPath === undefined || (configOptional === true && gateway.#version === NO_FILE);
+      await gateway.#take(absent ? parseConfig(options.config ?? {}) : readConfig(configPath));
       state.watch([...ADDITIONS, OUTCOMES], (change) => gateway.#changed(change));
     } catch (error) {
       await answers?.close();
@@ -153,15 +166,55 @@ export class Gateway {
   /** Reads the file again; a bad one changes nothing and is said. */
   async reload(): Promise<boolean> {
     const path = this.#options.configPath;
-    if (path === undefined) return false;
+    const version = path === undefined ? NO_FILE : versionOf(textOf(path));
+    // What was written here is taken already; a file that went away changes nothing.
+    if (path === undefined || version === this.#version || version === NO_FILE) return version !== NO_FILE;
     try {
       await this.#take(readConfig(path));
+      this.#version = version;
       this.log('The configuration was read again.');
       return true;
     } catch (error) {
       this.log(`The configuration stays as it was: ${CairnError.isInstance(error) ? error.toText() : String(error)}`);
       return false;
     }
+  }
+
+  /** The configuration file without its secrets. @throws CairnError `not_available` when there is none to write */
+  file(): ConfigFileView {
+    return viewConfigFile(this.#configPath(), this.redact);
+  }
+
+  /**
+   * Takes a changed view of the file over and writes it. With `check` nothing is written or taken.
+   * @throws CairnError `not_available`, `config_changed`, `bad_config`, `config_not_written`; nothing changes then
+   */
+  async edit(seen: string, next: unknown, check = false): Promise<ConfigFileView> {
+    const path = this.#configPath();
+    const config = unmask(path, seen, next, this.redact);
+    const parsed = parseConfig(config);
+    if (check) return this.file();
+    const before = this.#file;
+    await this.#take(parsed);
+    try {
+      this.#version = writeConfigFile(path, config);
+    } catch (error) {
+      await this.#take(before);
+      throw error;
+    }
+    return this.file();
+  }
+
+  #configPath(): string {
+    const { configPath } = this.#options;
+    if (configPath !== undefined) return configPath;
+    throw new CairnError(
+      'not_available',
+      'Expected a configuration file, got a gateway that was started without one.',
+      {
+        hint: 'Start it with --config FILE.',
+      },
+    );
   }
 
   /** Takes a configuration over. @throws CairnError `bad_config`; nothing changes then */

@@ -30,6 +30,9 @@ export interface PoolOptions {
   readonly local?: Readonly<Record<string, Provider>>;
 }
 
+/** Headers whose values are taken for secrets. */
+const SECRET_HEADER = /auth|key|token|secret|cookie/i;
+
 export class Pool {
   readonly config: GatewayConfig;
   readonly arms: ReadonlyMap<string, Arm>;
@@ -44,7 +47,10 @@ export class Pool {
     const providers = new Map(config.providers.map((p) => [p.id, createProvider(p, keys.get(p.id)!, options)]));
     const gates = new Map(config.providers.map((p) => [p.id, new Gate(p.concurrency, p.queue)]));
     this.#providers = [...providers.values()];
-    this.#secrets = () => [...keys.values()].map((read) => read()).filter((key) => key !== undefined);
+    const written = config.providers.flatMap((p) =>
+      Object.entries(p.headers ?? {}).flatMap(([name, value]) => (SECRET_HEADER.test(name) ? [value] : [])),
+    );
+    this.#secrets = () => [...[...keys.values()].map((read) => read()).filter((key) => key !== undefined), ...written];
     this.arms = new Map(
       config.models
         .filter((model) => model.enabled)

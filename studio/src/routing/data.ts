@@ -1,9 +1,12 @@
 // What the routing page asks the server for. Shapes follow the answers of /api/models and /api/route/*.
 import { signal } from '@preact/signals';
+import type { ConfigFileView as ConfigFile } from '../../../src/serve/gateway/config-file.ts';
+import type { OutcomesOverTime } from '../../../src/serve/gateway/outcomes-over-time.ts';
 import type { OwnCurve } from '../../../src/serve/gateway/own-traffic.ts';
+import type { ProfileView } from '../../../src/serve/gateway/profiles.ts';
 import { call, post } from '../api.ts';
 
-export type { OwnCurve };
+export type { ConfigFile, OutcomesOverTime, OwnCurve, ProfileView };
 
 export interface ModelRow {
   readonly id: string;
@@ -16,6 +19,7 @@ export interface ModelRow {
   readonly meanError?: number;
   readonly labelled?: number;
   readonly embeddings: boolean;
+  readonly profile?: ProfileView | string;
 }
 
 export interface ArmView {
@@ -128,6 +132,9 @@ export function addDecisions(more: readonly Decision[]): void {
   decisions.value = [...known.values()].sort((a, b) => b.at - a.at).slice(0, KEPT);
 }
 
+/** Ids of models may hold slashes, which stay. */
+const path = (model: string): string => model.split('/').map(encodeURIComponent).join('/');
+
 export const routingApi = {
   models: () => call<{ models: ModelRow[] }>('/api/models'),
   decisions: () => call<{ decisions: Decision[] }>(`/api/route/decisions?limit=${KEPT}`),
@@ -136,6 +143,18 @@ export const routingApi = {
   curve: () => call<FittedCurve>('/api/route/curve'),
   kept: () => call<KeptView>('/api/cache'),
   learning: () => call<LearningView>('/api/route/learning'),
+  outcomes: () => call<OutcomesOverTime>('/api/route/outcomes'),
+  file: () => call<ConfigFile>('/api/gateway/file'),
+  write: (version: string, config: unknown, check = false) =>
+    call<ConfigFile>('/api/gateway/file', {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ version, config, check }),
+    }),
+  add: (model: object, how: { readonly dryRun: boolean; readonly yes: boolean }) =>
+    post<{ profile: ProfileView }>('/api/models', { model, ...how }),
+  remove: (model: string) => call<{ removed: boolean }>(`/api/models/${path(model)}`, { method: 'DELETE' }),
+  cancel: (model: string) => call<object>(`/api/models/${path(model)}?only=profile`, { method: 'DELETE' }),
   tell: (event: string, outcome: number) =>
     post<{ taught: boolean; why?: string }>('/api/route/feedback', { event, outcome }),
   untell: (event: string) =>

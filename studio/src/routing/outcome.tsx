@@ -3,7 +3,8 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { percent } from '../format.ts';
 import { complain } from '../state.ts';
-import { addDecisions, type Decision, type LearningView, routingApi } from './data.ts';
+import { addDecisions, type Decision, type LearningView, type OutcomesOverTime, routingApi } from './data.ts';
+import { OverTime } from './over-time.tsx';
 
 export function Thumbs({ decision }: { readonly decision: Decision }): JSX.Element | null {
   const [why, setWhy] = useState('');
@@ -29,7 +30,13 @@ export function Thumbs({ decision }: { readonly decision: Decision }): JSX.Eleme
   );
 }
 
-export function Learned({ learning }: { readonly learning: LearningView }): JSX.Element {
+export function Learned({
+  learning,
+  over,
+}: {
+  readonly learning: LearningView;
+  readonly over: OutcomesOverTime | null;
+}): JSX.Element {
   return (
     <section class="card" aria-label="Learning">
       <h2>Learning from outcomes</h2>
@@ -39,6 +46,7 @@ export function Learned({ learning }: { readonly learning: LearningView }): JSX.
           : `${learning.outcomes} outcomes count; ${percent(learning.learnedWeight)} of the weight is on what they say.`}
       </p>
       <p class="quiet">{learning.guarantee.says}</p>
+      {over && <OverTime over={over} />}
     </section>
   );
 }

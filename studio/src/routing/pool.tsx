@@ -1,22 +1,30 @@
 // The models of the pool: price, measured error, share of the traffic, health.
 import type { JSX } from 'preact';
 import { percent } from '../format.ts';
-import type { GatewayTotals, ModelRow } from './data.ts';
+import { complain } from '../state.ts';
+import { AddModel, Profile } from './add-model.tsx';
+import { type GatewayTotals, type ModelRow, routingApi } from './data.ts';
 
 export interface PoolProps {
   readonly models: readonly ModelRow[];
   readonly totals: GatewayTotals | null;
   readonly router: string | null;
+  /** Called when the pool has changed. */
+  readonly onChange: () => void;
 }
 
 const HEALTH = { closed: 'well', open: 'resting', 'half-open': 'being tried' } as const;
 
-export function Pool({ models, totals, router }: PoolProps): JSX.Element {
+export function Pool({ models, totals, router, onChange }: PoolProps): JSX.Element {
   const shares = new Map(totals?.models.map((m) => [m.model, m.requests]));
   const all = Math.max(
     1,
     [...shares.values()].reduce((sum, n) => sum + n, 0),
   );
+  const remove = (id: string): void => {
+    if (confirm(`Take ${id} out of the pool? What was measured of it is dropped.`))
+      routingApi.remove(id).then(onChange, complain);
+  };
   return (
     <section class="card" aria-label="Pool">
       <h2>Pool</h2>
@@ -45,6 +53,7 @@ export function Pool({ models, totals, router }: PoolProps): JSX.Element {
               </th>
               <th scope="col">traffic</th>
               <th scope="col">health</th>
+              <td />
             </tr>
           </thead>
           <tbody>
@@ -52,6 +61,7 @@ export function Pool({ models, totals, router }: PoolProps): JSX.Element {
               <tr key={m.id}>
                 <th scope="row">
                   {m.id} <span class="quiet">{m.provider}</span>
+                  <Profile model={m} onChange={onChange} />
                 </th>
                 <td class="number">
                   ${m.priceIn} / ${m.priceOut}
@@ -68,15 +78,19 @@ export function Pool({ models, totals, router }: PoolProps): JSX.Element {
                   <span class={`health is-${m.health}`}>{HEALTH[m.health]}</span>
                   {m.inFlight > 0 && <span class="quiet"> {m.inFlight} in flight</span>}
                 </td>
+                <td class="number">
+                  {m.id !== totals?.reference && (
+                    <button type="button" class="plain" aria-label={`Remove ${m.id}`} onClick={() => remove(m.id)}>
+                      ×
+                    </button>
+                  )}
+                </td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
-      <p class="quiet">
-        A new model is profiled on a few prompts and routed to at once, without a restart:{' '}
-        <code>cairn route add MODEL</code>.
-      </p>
+      <AddModel providers={[...new Set(models.map((m) => m.provider))]} onChange={onChange} />
     </section>
   );
 }

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { complain } from '../state.ts';
+import { ConfigEditor } from './config-editor.tsx';
 import { Curve } from './curve.tsx';
 import {
   addDecisions,
@@ -11,6 +12,7 @@ import {
   type KeptView,
   type LearningView,
   type ModelRow,
+  type OutcomesOverTime,
   type OwnCurve,
   routingApi,
 } from './data.ts';
@@ -30,19 +32,22 @@ export function RoutingPage(): JSX.Element {
   const [fitted, setFitted] = useState<FittedCurve | null>(null);
   const [learning, setLearning] = useState<LearningView | null>(null);
   const [kept, setKept] = useState<KeptView | null>(null);
+  const [over, setOver] = useState<OutcomesOverTime | null>(null);
+  const [changes, setChanges] = useState(0);
   const [chosen, setChosen] = useState<string | null>(null);
 
   useEffect(() => {
     document.title = 'Routing · Cairn';
     let wanted = true;
     const refresh = async (): Promise<void> => {
-      const [list, totals, curve, measured, taught, held] = await Promise.all([
+      const [list, totals, curve, measured, taught, held, told] = await Promise.all([
         routingApi.models(),
         routingApi.totals(),
         routingApi.ownCurve(),
         routingApi.curve(),
         routingApi.learning(),
         routingApi.kept(),
+        routingApi.outcomes(),
       ]);
       if (!wanted) return;
       setModels(list.models);
@@ -51,6 +56,7 @@ export function RoutingPage(): JSX.Element {
       setFitted(measured);
       setLearning(taught);
       setKept(held);
+      setOver(told);
     };
     refresh().catch(complain);
     routingApi.decisions().then((page) => addDecisions(page.decisions), complain);
@@ -59,13 +65,14 @@ export function RoutingPage(): JSX.Element {
       wanted = false;
       clearInterval(timer);
     };
-  }, []);
+  }, [changes]);
 
+  const onChange = (): void => setChanges((n) => n + 1);
   const totals = gatewayTotals.value;
   const list = decisions.value;
   const decision = list.find((d) => d.id === chosen) ?? list[0] ?? null;
   if (models === null) return <div class="page" aria-busy="true" />;
-  if (models.length === 0) return <Setup />;
+  if (models.length === 0) return <Setup onChange={onChange} />;
   return (
     <div class="routing">
       <h1>Routing</h1>
@@ -94,11 +101,12 @@ export function RoutingPage(): JSX.Element {
       </section>
       <div class="routing-columns">
         <div>
-          <Pool models={models} totals={totals} router={totals?.router ?? null} />
+          <Pool models={models} totals={totals} router={totals?.router ?? null} onChange={onChange} />
           <DryRun />
           <Curve own={own} fitted={fitted} />
           {kept && (kept.exact || kept.semantic) && <Kept kept={kept} />}
-          {learning && <Learned learning={learning} />}
+          {learning && <Learned learning={learning} over={over} />}
+          <ConfigEditor onChange={onChange} />
         </div>
         <div>
           <DecisionList list={list} chosen={decision?.id ?? null} onChoose={setChosen} />
