@@ -9,7 +9,7 @@
 // layer is hooked in at layer.ts (attention, MLP, what is added), an MLP at feed-forward.ts, a residual stream at stream.ts.
 import { CairnError } from '../errors.ts';
 import { addToDim, type Builder, isSymbolic, type Tensor } from '../tensor/index.ts';
-import { type LmConfig, seesAll } from './lm-config.ts';
+import { type LmConfig, seesAll, stackCount } from './lm-config.ts';
 import { lmInputs } from './lm-inputs.ts';
 
 /**
@@ -26,13 +26,16 @@ export interface Span {
 
 /** Every span of a model. The decoder cuts caches and makes masks by this list. */
 export function lmSpans(c: LmConfig): readonly Span[] {
+  const cross = stackCount(c) > 1 ? [crossSpan(c)] : [];
   if (c.sliding_window === null || c.sliding_window_pattern === undefined) {
-    return [{ name: '', window: c.sliding_window, lag: 0 }];
+    return [{ name: '', window: c.sliding_window, lag: 0 }, ...cross];
   }
-  return [
-    { name: '', window: null, lag: 0 },
-    { name: 'local', window: c.sliding_window, lag: 0 },
-  ];
+  return [{ name: '', window: null, lag: 0 }, { name: 'local', window: c.sliding_window, lag: 0 }, ...cross];
+}
+
+/** Which positions of the stack before a stack sees: from `stag_stagger` positions back on. */
+export function crossSpan(c: LmConfig): Span {
+  return { name: 'cross', window: c.stag_cross_window ?? null, lag: c.stag_stagger ?? 1 };
 }
 
 /** The span by which a layer attends to the positions before it. */

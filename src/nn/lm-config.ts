@@ -38,12 +38,18 @@ const memoryShape = {
   memory_layers: z.array(whole).exactOptional(),
 };
 
-/** StagFormer (arXiv 2501.15665). */
+/** StagFormer (arXiv 2501.15665), see stagformer/stacks.ts. */
 const stagShape = {
-  stag_num_stacks: small.exactOptional(),
+  /** Stacks of `num_hidden_layers` layers each; 1 or absent: the plain transformer. */
+  stag_num_stacks: z.int().min(1).max(64).exactOptional(),
+  /** Later stacks use the weights of the first and add their cross-attention. */
   stag_shared: z.boolean().exactOptional(),
+  /** Positions of the stack before that are seen; null or absent: all earlier ones. */
   stag_cross_window: count.nullable().exactOptional(),
+  /** 1 or absent: only earlier positions are seen, so stacks can run at once. 0: the own position too. */
   stag_stagger: z.union([z.literal(0), z.literal(1)]).exactOptional(),
+  /** The head reads a learned combination of all stacks instead of the last one. */
+  stag_combine: z.boolean().exactOptional(),
 };
 
 /** Mixtures of experts. */
@@ -169,6 +175,12 @@ const RULES: readonly Rule[] = [
     expected: (c) => `be at most max_position_embeddings ${c.max_position_embeddings}`,
     holds: (c) => (c.altup_sequence_stride ?? 1) <= c.max_position_embeddings,
   },
+  ...needs('stag_num_stacks', (c) => (c.stag_num_stacks ?? 1) > 1, 'be at least 2', [
+    'stag_shared',
+    'stag_cross_window',
+    'stag_stagger',
+    'stag_combine',
+  ]),
   ...needs('sliding_window', (c) => c.sliding_window !== null, 'be a number', ['sliding_window_pattern']),
   {
     key: 'num_kv_shared_layers',
@@ -196,6 +208,11 @@ function needs(
     expected: () => `${expected} where ${user} is given`,
     holds: (c: LmConfig) => c[user] === undefined || on(c),
   }));
+}
+
+/** Number of stacks of layers; 1 is the plain transformer. */
+export function stackCount(c: LmConfig): number {
+  return c.stag_num_stacks ?? 1;
 }
 
 /** Whether a layer attends to the whole context where windows are mixed with full layers; the last of each group does. */

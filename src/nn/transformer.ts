@@ -4,11 +4,12 @@ import { CairnError } from '../errors.ts';
 import type { Builder, Tensor } from '../tensor/index.ts';
 import { norm } from './attention.ts';
 import { applyEmbedding, applyLinear } from './forward.ts';
-import { innerLayer, type LayerOptions } from './layer.ts';
 import { createCall, type ForwardOptions, type LmCall } from './lm-call.ts';
-import type { LmConfig } from './lm-config.ts';
+import { type LmConfig, stackCount } from './lm-config.ts';
 import { embedding, linear } from './module.ts';
-import { type Stream, streamOf } from './stream.ts';
+import { runLayers } from './run-layers.ts';
+import { runStacks } from './stagformer/index.ts';
+import { streamOf } from './stream.ts';
 
 /**
  * Logits `[B, T, V]` of token ids `[B, T]`.
@@ -28,8 +29,9 @@ export function transformerForward(b: Builder, config: LmConfig, ids: Tensor, op
   const call = createCall(b, config, ids, options);
   const stream = streamOf(b, call);
   const embedded = embed(b, call, stream.embedWidth);
-  const state = runLayers(b, call, stream, stream.open(embedded));
-  let h = stream.close(state);
+  const opened = stream.open(embedded);
+  let h =
+    stackCount(config) > 1 ? runStacks(b, call, stream, opened) : stream.close(runLayers(b, call, stream, opened));
   if (options.lastOnly && length > 1) h = h.sliceAxis(1, length - 1);
   return head(b, call, h);
 }
@@ -45,31 +47,6 @@ export function embed(b: Builder, { config, ids, positions }: LmCall, width: num
   const places = embedding(config.max_position_embeddings, width);
   const rows = b.scope('pos_embed', () => applyEmbedding(b, places, positions));
   return h.add(b.tap('hook_pos_embed', rows.unsqueeze(0)));
-}
-
-export interface RunLayersOptions {
-  /** Default: all. */
-  readonly layers?: readonly number[];
-  /** Options of each inner layer. */
-  readonly options?: (layer: number) => LayerOptions;
-}
-
-/** Sends a stream through layers, each under the scope `blocks.<layer>` below the open one. */
-export function runLayers<S>(
-  b: Builder,
-  call: LmCall,
-  stream: Stream<S>,
-  opened: S,
-  settings: RunLayersOptions = {},
-): S {
-  const layers = settings.layers ?? Array.from({ length: call.config.num_hidden_layers }, (_, i) => i);
-  let state = opened;
-  for (const layer of layers) {
-    state = b.scope(`blocks.${layer}`, () =>
-      stream.layer(state, layer, (x) => innerLayer(b, call, layer, x, settings.options?.(layer))),
-    );
-  }
-  return state;
 }
 
 /** Logits `[B, T, V]` of `[B, T, width]`: the last norm and the head, which may be the embedding. */

@@ -16,6 +16,12 @@ const INNER: Readonly<Record<string, string>> = {
   'mlp.gate.bias': 'mlp.gate_proj.bias',
   'mlp.out.weight': 'mlp.down_proj.weight',
   'mlp.out.bias': 'mlp.down_proj.bias',
+  'cross.q.weight': 'cross_attn.q_proj.weight',
+  'cross.k.weight': 'cross_attn.k_proj.weight',
+  'cross.v.weight': 'cross_attn.v_proj.weight',
+  'cross.o.weight': 'cross_attn.o_proj.weight',
+  'cross.norm.gain': 'cross_attn.input_layernorm.weight',
+  'cross.memory_norm.gain': 'cross_attn.memory_layernorm.weight',
   'ln1.gain': 'input_layernorm.weight',
   'ln2.gain': 'post_attention_layernorm.weight',
 };
@@ -25,6 +31,7 @@ const OUTER: Readonly<Record<string, string>> = {
   'pos_embed.weight': 'model.embed_positions.weight',
   'ln_final.gain': 'model.norm.weight',
   'unembed.weight': 'lm_head.weight',
+  'combine.weight': 'model.stack_combination.weight',
 };
 
 /** The name of a weight in model.safetensors, and whether it is transposed there. */
@@ -33,7 +40,7 @@ export function fileName(name: string): { name: string; transposed: boolean } {
   const found = inner ? INNER[inner[3]!] : OUTER[name];
   if (found === undefined)
     throw new CairnError('bad_weights', `Expected a weight of the language model, got \`${name}\`.`);
-  const transposed = name.endsWith('.weight') && !/^(pos_)?embed\./.test(name);
+  const transposed = name.endsWith('.weight') && !/^((pos_)?embed|combine)\./.test(name);
   const stack = inner?.[1] === undefined ? '' : `stacks.${inner[1]}.`;
   return { name: inner ? `model.${stack}layers.${inner[2]}.${found}` : found, transposed };
 }

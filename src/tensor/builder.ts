@@ -82,6 +82,7 @@ export class Builder {
   readonly #backwards: CustomBackward[] = [];
   #commitIf: Tensor | undefined;
   #scope = '';
+  #rename = (name: string): string => name;
   #unique = 0;
 
   constructor(options: ProgramOptions = {}) {
@@ -105,6 +106,17 @@ export class Builder {
     }
   }
 
+  /** Runs `build` with the names of parameters it declares changed: how a block reads the weights of another. */
+  renaming<T>(rename: (name: string) => string, build: () => T): T {
+    const before = this.#rename;
+    this.#rename = (name) => before(rename(name));
+    try {
+      return build();
+    } finally {
+      this.#rename = before;
+    }
+  }
+
   /** A local name with the open scope before it: `wq` in `blocks.0.attn` gives `blocks.0.attn.wq`. */
   path(local: string): string {
     return this.#scope === '' ? local : `${this.#scope}.${local}`;
@@ -125,8 +137,9 @@ export class Builder {
     return t;
   }
 
-  /** Declares a parameter, or returns the one of that name when shape and dtype agree. `name` is a full name. */
-  param(name: string, shape: Shape, init: Init, options: ParamOptions = {}): Tensor {
+  /** Declares a parameter, or returns the one of that name when shape and dtype agree. `given` is a full name. */
+  param(given: string, shape: Shape, init: Init, options: ParamOptions = {}): Tensor {
+    const name = this.#rename(given);
     const dtype = options.dtype ?? this.dtype;
     const known = this.#params.get(name);
     if (known) {
