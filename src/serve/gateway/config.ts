@@ -190,6 +190,13 @@ export const gatewayConfig = z
       .default({ maxArms: 3, retries: 2, maxCostRatio: 3 }),
     budgets: z.array(budget).default([]),
     cache: cache.default(cache.parse({})),
+    responses: z
+      .object({
+        /** How long responses of /v1/responses are kept, with their text, for requests that go on from them. 0: not at all. */
+        keepSeconds: z.number().int().min(0).max(31_536_000).default(0),
+      })
+      .strict()
+      .default({ keepSeconds: 0 }),
     maxBodyBytes: z
       .number()
       .int()

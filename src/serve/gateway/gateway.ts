@@ -32,6 +32,7 @@ import { GatewayMetrics } from './gateway-metrics.ts';
 import { Pool } from './pool.ts';
 import { Profiles } from './profiles.ts';
 import { joinPool, type PromptPool } from './prompt-pool.ts';
+import { openResponseTable, type ResponseTable } from './responses/response-table.ts';
 import { Sessions } from './sessions.ts';
 import { type GatewayState, type KeptChange, openSqliteState } from './state.ts';
 
@@ -75,6 +76,7 @@ export class Gateway {
   readonly ledger: Ledger;
   readonly learning: Learning;
   readonly answers: Answers;
+  readonly responses: ResponseTable;
   readonly profiles: Profiles = new Profiles(this);
   readonly #additions: Additions;
   #file: GatewayConfig = EMPTY_CONFIG;
@@ -99,12 +101,14 @@ export class Gateway {
     learning: Learning,
     additions: Additions,
     answers: Answers,
+    responses: ResponseTable,
   ) {
     this.#options = options;
     this.state = state;
     this.learning = learning;
     this.#additions = additions;
     this.answers = answers;
+    this.responses = responses;
     this.now = options.now ?? Date.now;
     this.uniform = options.uniform ?? Math.random;
     this.keys = new ClientKeys(state, this.now);
@@ -119,9 +123,12 @@ export class Gateway {
   static async open(options: GatewayOptions): Promise<Gateway> {
     const state = options.state ?? openSqliteState(options.statePath ?? ':memory:');
     let answers: AnswerTable | undefined;
+    let responses: ResponseTable | undefined;
     let gateway: Gateway;
     try {
-      answers = openAnswerTable(options.answersPath ?? options.statePath ?? ':memory:');
+      const path = options.answersPath ?? options.statePath ?? ':memory:';
+      answers = openAnswerTable(path);
+      responses = openResponseTable(path);
       // Its texts name no secret and no prompt.
       gateway = new Gateway(
         options,
@@ -134,6 +141,7 @@ export class Gateway {
           uniform: options.uniform ?? Math.random,
           log: (line) => options.log?.(line),
         }),
+        responses,
       );
       const { configPath, configOptional } = options;
       gateway.#version = versionOf(configPath === undefined ? undefined : textOf(configPath));
@@ -142,6 +150,7 @@ export class Gateway {
       state.watch([...ADDITIONS, OUTCOMES], (change) => gateway.#changed(change));
     } catch (error) {
       await answers?.close();
+      await responses?.close();
       await state.close();
       throw error;
     }
@@ -390,6 +399,7 @@ export class Gateway {
     await this.learning.save();
     await this.#current.pool.close();
     await this.answers.close();
+    await this.responses.close();
     await this.state.close();
   }
 }

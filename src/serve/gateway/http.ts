@@ -8,6 +8,7 @@ import { errorBody, GatewayError, toGatewayError } from './gateway-error.ts';
 import type { ClientKey } from './keys.ts';
 import type { Arm } from './pool.ts';
 import { parseBody, toChatRequest } from './request.ts';
+import { answerResponses, dropResponse, keptResponse } from './responses/index.ts';
 
 /** Answers requests below /v1/; `authorise` says whose they are or throws. */
 export interface GatewayHandler {
@@ -35,6 +36,8 @@ export function createGatewayHandler(options: HandlerOptions): GatewayHandler {
   };
 }
 
+const POSTS = new Set(['/v1/chat/completions', '/v1/responses', '/v1/embeddings']);
+
 async function handle(
   options: HandlerOptions,
   request: IncomingMessage,
@@ -57,23 +60,22 @@ async function handle(
       hint: 'GET /v1/models lists them.',
     });
   }
-  if (request.method !== 'POST' || (path !== '/v1/chat/completions' && path !== '/v1/embeddings')) {
+  if (path.startsWith('/v1/responses/') && (request.method === 'GET' || request.method === 'DELETE')) {
+    const id = safeDecode(path.slice('/v1/responses/'.length));
+    const kept = request.method === 'GET' ? keptResponse : dropResponse;
+    return sendJson(response, 200, await kept(gateway, key, id));
+  }
+  if (request.method !== 'POST' || !POSTS.has(path)) {
     throw new GatewayError('not_found', 'Expected an endpoint of the gateway, got another path or method.', {
       status: 404,
-      hint: 'There are POST /v1/chat/completions, POST /v1/embeddings and GET /v1/models.',
+      hint: `There are GET /v1/models and POST ${[...POSTS].join(', ')}.`,
     });
   }
   const body = parseBody(await readBody(request, gateway.config.maxBodyBytes));
   if (path === '/v1/embeddings') return embeddings(gateway, body, key, response, signal);
-  await answerChat({
-    gateway,
-    request: toChatRequest(body),
-    headers: chatHeaders(request),
-    key,
-    response,
-    signal,
-    began,
-  });
+  const context = { gateway, headers: chatHeaders(request), key, response, signal, began };
+  if (path === '/v1/responses') return answerResponses(context, body);
+  await answerChat({ ...context, request: toChatRequest(body) });
 }
 
 function chatHeaders(request: IncomingMessage): ChatHeaders {

@@ -10,6 +10,11 @@ export interface ClientKey {
   readonly createdAt: string;
 }
 
+/** Whose something is: '' is this machine. A name that comes back after its key was dropped is another client. */
+export function tenantOf(key: ClientKey | undefined): string {
+  return key === undefined ? '' : `${key.name} ${key.createdAt}`;
+}
+
 interface StoredKey extends ClientKey {
   readonly salt: string;
   readonly hash: string;

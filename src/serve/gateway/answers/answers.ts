@@ -2,7 +2,7 @@
 // one that is alike. Decides what may be given and kept; says it in a note. A fault here never fails a request.
 import { isObject, type JsonObject, listAt, objectAt, textAt } from '../../../providers/index.ts';
 import type { CacheConfig } from '../config.ts';
-import type { ClientKey } from '../keys.ts';
+import { type ClientKey, tenantOf } from '../keys.ts';
 import type { Arm, Pool } from '../pool.ts';
 import { answersAgree } from './agree.ts';
 import type { AnswerTable, KeptAnswer, WhichAnswers } from './answer-table.ts';
@@ -88,7 +88,7 @@ export class Answers {
     const why = notCacheable(input.body, cache.anyTemperature || input.wish === 'use');
     if (why !== undefined) return { note: { result: 'bypass', why } };
     const answers = nameOf(input);
-    const tenant = tenantOf(cache, input.key);
+    const tenant = cache.shared ? '*' : tenantOf(input.key);
     const key = exactKey(input.body, answers);
     const now = this.#options.now();
     if (cache.exact && input.wish !== 'refresh') {
@@ -292,12 +292,6 @@ function nameOf({ pool, name }: LookInput): string {
   const { routing } = pool.config;
   const policy = name.startsWith('cairn/auto:') ? routing.policies[name.slice(11)] : routing.default;
   return `${name}\n${JSON.stringify(policy ?? null)}`;
-}
-
-/** A name that comes back after a key was dropped is another client. */
-function tenantOf(cache: CacheConfig, key: ClientKey | undefined): string {
-  if (cache.shared) return '*';
-  return key === undefined ? '' : `${key.name} ${key.createdAt}`;
 }
 
 function evidenceName(semantic: CacheConfig['semantic'], features: string): string {
