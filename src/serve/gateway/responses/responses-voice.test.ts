@@ -51,7 +51,7 @@ function read(events: readonly Event[]): JsonObject[] {
     } else if (event.type === 'response.output_item.done') {
       at.ended = true;
       at.item = event['item'] as JsonObject;
-    } else if (/_text\.done$/.test(event.type)) expect(event['text']).toBe(at.text);
+    } else if (event.type.endsWith('_text.done')) expect(event['text']).toBe(at.text);
     else if (event.type === 'response.refusal.done') expect(event['refusal']).toBe(at.text);
     else if (event.type === 'response.function_call_arguments.done') expect(event['arguments']).toBe(at.text);
   }
