@@ -9,6 +9,7 @@ export * from './digit-readers.ts';
 export * from './directory.ts';
 export { activate, forward } from './forward.ts';
 export * from './evaluate-lm.ts';
+export * from './experts/index.ts';
 export { exportModelDir, type ExportedModel } from './export-model.ts';
 export * from './generate.ts';
 export * from './lm.ts';

@@ -1,0 +1,4 @@
+// Layers of which only a part works on each row: hashed experts and their routers.
+export * from './bucket-constant.ts';
+export * from './hash.ts';
+export * from './lsh-experts.ts';
