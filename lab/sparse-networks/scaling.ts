@@ -7,60 +7,77 @@ import { distance, manifold } from './targets.ts';
 
 const AMBIENT = 64;
 /** Cells a projection is cut into, per dimension of the manifold; 2k + 1 projections tell its points apart. */
-const CELLS: Readonly<Record<number, readonly number[]>> = {
-  1: [4, 8, 16, 32, 64],
-  2: [2, 3, 4, 6, 9],
-  3: [2, 3, 4, 5],
-};
+const CELLS = new Map([
+  [1, [8, 16, 32, 64]],
+  [2, [3, 4, 6, 9, 13]],
+  [3, [4, 5, 6, 8]],
+]);
 
 interface Fit {
-  readonly occupied: number;
+  /** Buckets in use, each weighed by its load: the exponential of the entropy of the loads. */
+  readonly buckets: number;
   readonly rmse: number;
-  /** Largest error over its bound, and how many test points have a bound. */
+}
+
+interface Draw {
+  readonly fits: readonly Fit[];
+  /** Largest error over its bound, and how many test points were compared. */
   readonly overBound: number;
   readonly bounded: number;
 }
 
-function measure(k: number, cells: number, rows: number, rng: Rng, withBound: boolean): Fit {
+/** One manifold and one target, the distance to a random point of the manifold: Lipschitz constant 1. */
+function measure(k: number, rows: number, rng: Rng): Draw {
   const draw = manifold(k, AMBIENT, rng.fork('shape'));
-  const centres = draw(6, rng.fork('centres'));
+  const centre = draw(1, rng.fork('centre'));
   const train = draw(rows, rng.fork('train'));
   const test = draw(2000, rng.fork('test'));
   const targetOf = (x: Float64Array): Float64Array =>
-    Float64Array.from({ length: x.length / AMBIENT }, (_, i) => distance(centres, AMBIENT, x, i * AMBIENT));
+    Float64Array.from({ length: x.length / AMBIENT }, (_, i) => distance(centre, AMBIENT, x, i * AMBIENT));
+  const [known, truth] = [targetOf(train), targetOf(test)];
   const hashes = 2 * k + 1;
-  const hash = lshHash({ inDim: AMBIENT, buckets: cells ** hashes, metric: 'euclidean', hashes });
-  const planes = fitPlanes(hash, train, rng.fork('planes'));
-  const route = bucketsOf(hash, planes, train);
-  const model = fitBucketConstant({ buckets: hash.buckets, tables: 1, outDim: 1 }, route, targetOf(train));
-  const where = bucketsOf(hash, planes, test);
-  const predicted = predictBucketConstant(model, where);
-  const truth = targetOf(test);
-  const rmse = Math.sqrt(predicted.reduce((s, v, i) => s + (v - truth[i]!) ** 2, 0) / truth.length);
-  const occupied = model.loads.reduce((n, v) => n + (v > 0 ? 1 : 0), 0);
   let [overBound, bounded] = [0, 0];
-  if (withBound) {
-    const members = new Map<number, number[]>();
-    for (const [i, bucket] of route.entries()) {
-      const inside = members.get(bucket);
-      if (inside) inside.push(i);
-      else members.set(bucket, [i]);
-    }
-    for (let i = 0; i < 300; i++) {
-      const inside = members.get(where[i]!);
-      if (!inside) continue;
-      // The target has Lipschitz constant 1: no farther from the mean than the farthest member of the bucket.
-      let farthest = 0;
-      for (const j of inside) {
-        let sum = 0;
-        for (let d = 0; d < AMBIENT; d++) sum += (test[i * AMBIENT + d]! - train[j * AMBIENT + d]!) ** 2;
-        farthest = Math.max(farthest, sum);
+  const fits = CELLS.get(k)!.map((cells, c) => {
+    const hash = lshHash({ inDim: AMBIENT, buckets: cells ** hashes, metric: 'euclidean', hashes });
+    const planes = fitPlanes(hash, train, rng.fork('planes'));
+    const route = bucketsOf(hash, planes, train);
+    const model = fitBucketConstant({ buckets: hash.buckets, tables: 1, outDim: 1 }, route, known);
+    const where = bucketsOf(hash, planes, test);
+    const predicted = predictBucketConstant(model, where);
+    const rmse = Math.sqrt(predicted.reduce((s, v, i) => s + (v - truth[i]!) ** 2, 0) / truth.length);
+    if (c === 1) {
+      const members = byBucket(route);
+      for (let i = 0; i < 100; i++) {
+        const inside = members.get(where[i]!);
+        if (!inside) continue;
+        const farthest = inside.reduce((m, j) => Math.max(m, between(test, i, train, j)), 0);
+        overBound = Math.max(overBound, Math.abs(predicted[i]! - truth[i]!) / farthest);
+        bounded++;
       }
-      overBound = Math.max(overBound, Math.abs(predicted[i]! - truth[i]!) / Math.sqrt(farthest));
-      bounded++;
     }
+    return { buckets: Math.exp(entropy(model.loads, rows)), rmse };
+  });
+  return { fits, overBound, bounded };
+}
+
+function entropy(loads: Int32Array, rows: number): number {
+  return loads.reduce((s, n) => (n === 0 ? s : s - (n / rows) * Math.log(n / rows)), 0);
+}
+
+function byBucket(route: Int32Array): Map<number, number[]> {
+  const members = new Map<number, number[]>();
+  for (const [i, bucket] of route.entries()) {
+    const inside = members.get(bucket);
+    if (inside) inside.push(i);
+    else members.set(bucket, [i]);
   }
-  return { occupied, rmse, overBound, bounded };
+  return members;
+}
+
+function between(a: Float64Array, i: number, b: Float64Array, j: number): number {
+  let sum = 0;
+  for (let d = 0; d < AMBIENT; d++) sum += (a[i * AMBIENT + d]! - b[j * AMBIENT + d]!) ** 2;
+  return Math.sqrt(sum);
 }
 
 function slopeOf(points: readonly (readonly [number, number])[]): number {
@@ -72,23 +89,21 @@ function slopeOf(points: readonly (readonly [number, number])[]): number {
 
 export function scaling({ seed, scale, plot }: LabOptions): Part {
   const rng = new Rng(seed).fork('scaling');
-  const draws = scale === 'full' ? 12 : 5;
-  const rows = scale === 'full' ? 100_000 : 24_000;
+  const draws = scale === 'full' ? 20 : 6;
+  const rows = scale === 'full' ? 100_000 : 40_000;
   const slopes: { k: number; slope: number }[] = [];
   const table: (string | number)[][] = [];
   const curves: { name: string; points: [number, number][] }[] = [];
   let [worst, bounded] = [0, 0];
-  for (const k of [1, 2, 3]) {
-    const points = CELLS[k]!.map((cells): [number, number] => {
-      const fits = Array.from({ length: draws }, (_, i) =>
-        measure(k, cells, rows, rng.fork(`${k}-${i}`), i === 0 && cells > 3),
-      );
-      worst = fits.reduce((m, f) => Math.max(m, f.overBound), worst);
-      bounded += fits.reduce((n, f) => n + f.bounded, 0);
+  for (const [k, cells] of CELLS) {
+    const drawn = Array.from({ length: draws }, (_, i) => measure(k, rows, rng.fork(`${k}-${i}`)));
+    worst = drawn.reduce((m, d) => Math.max(m, d.overBound), worst);
+    bounded += drawn.reduce((n, d) => n + d.bounded, 0);
+    const points = cells.map((count, c): [number, number] => {
       const geometric = (of: (f: Fit) => number): number =>
-        Math.exp(fits.reduce((s, f) => s + Math.log(of(f)), 0) / fits.length);
-      const point: [number, number] = [geometric((f) => f.occupied), geometric((f) => f.rmse)];
-      table.push([k, cells, Math.round(point[0]), point[1]]);
+        Math.exp(drawn.reduce((s, d) => s + Math.log(of(d.fits[c]!)), 0) / draws);
+      const point: [number, number] = [geometric((f) => f.buckets), geometric((f) => f.rmse)];
+      table.push([k, count, Math.round(point[0]), point[1]]);
       return point;
     });
     slopes.push({ k, slope: slopeOf(points) });

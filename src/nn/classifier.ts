@@ -153,9 +153,9 @@ export function stateOf(def: ProgramDef, tensors: ReadonlyMap<string, StoredTens
   return state;
 }
 
-/** The trained entries of a state that a program reads, without moments. */
+/** The entries of a state that a forward program reads: weights and what else the model keeps, without moments. */
 export function weightsOf(def: ProgramDef, state: ModelState): Map<string, StoredTensor> {
-  return new Map(def.graph.params.filter((p) => p.trainable).map((p) => [p.name, state.get(p.name)]));
+  return new Map(def.graph.params.map((p) => [p.name, state.get(p.name)]));
 }
 
 /** Number of trained numbers of a program. */

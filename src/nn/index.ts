@@ -19,6 +19,7 @@ export * from './lm-inputs.ts';
 export * from './lm-step.ts';
 export { innerLayer, type LayerOptions } from './layer.ts';
 export * from './manifold-hash/index.ts';
+export * from './memory-tables/index.ts';
 export * from './module.ts';
 export * from './replay/index.ts';
 export * from './sampling.ts';

@@ -4,6 +4,7 @@ import type { Builder, Tensor } from '../tensor/index.ts';
 import { attention, norm } from './attention.ts';
 import { feedForward } from './feed-forward.ts';
 import { type LmCall, spanOfLayer } from './lm-call.ts';
+import { addMemory } from './lm-memory.ts';
 
 export interface LayerOptions {
   /** Runs between attention and feed-forward on the residual: cross-attention, for example. Adds its own residual. */
@@ -27,5 +28,5 @@ export function innerLayer(b: Builder, call: LmCall, layer: number, x: Tensor, o
     b.scope('ln2', () => norm(b, mid, eps, call.splitNorms)),
   );
   const out = tap('hook_mlp_out', feedForward(b, call, layer, input));
-  return tap('hook_resid_post', mid.add(out));
+  return tap('hook_resid_post', addMemory(b, call, layer, pre, mid.add(out)));
 }

@@ -27,13 +27,22 @@ const altupShape = {
   altup_sequence_stride: small.exactOptional(),
 };
 
-/** Tables that are looked up instead of computed (arXiv 2302.00003). */
+/** Tables that are looked up instead of computed, see memory-tables/. */
 const memoryShape = {
+  /** How a position finds its rows; absent: no tables. */
   memory_lookup: z.enum(['token', 'ngram', 'lsh', 'softmax', 'product']).exactOptional(),
+  /** Rows of a table. By token there are vocab_size. */
   memory_entries: count.exactOptional(),
+  /** Tokens of an n-gram. Default 2. */
   memory_ngram: z.int().min(1).max(16).exactOptional(),
+  /** Rows of a position: hashes of its n-gram (default 1), hashed tables (default 1), product keys found (default 4). */
+  memory_reads: z.int().min(1).max(64).exactOptional(),
+  /** Rows are added to a layer's output (default), joined to its input, or used as small networks. */
   memory_consume: z.enum(['add', 'concat', 'expert']).exactOptional(),
+  /** Hidden units of a row used as a network. Default 8. */
   memory_rank: small.exactOptional(),
+  /** Scales what was read by how well it fits the layer's input. Default false. */
+  memory_gate: z.boolean().exactOptional(),
   /** Layers that have a table; absent: all. */
   memory_layers: z.array(whole).exactOptional(),
 };
@@ -52,11 +61,18 @@ const stagShape = {
   stag_combine: z.boolean().exactOptional(),
 };
 
-/** Mixtures of experts. */
+/** Mixtures of experts in place of the MLP, see experts/sparse-moe.ts. */
 const moeShape = {
+  /** Networks of `intermediate_size`; absent: one MLP. */
   moe_num_experts: small.exactOptional(),
+  /** Experts of a token. Default 1. */
   moe_top_k: small.exactOptional(),
+  /** Tokens an expert takes in training, relative to an even spread. Default 1.25; otherwise no token is dropped. */
   moe_capacity: z.number().positive().exactOptional(),
+  /** An MLP for all tokens beside the experts. */
+  moe_shared_expert: z.boolean().exactOptional(),
+  /** Even loads by an auxiliary loss (default) or by a bias of the choice that training nudges. */
+  moe_balance: z.enum(['loss', 'bias']).exactOptional(),
 };
 
 /** Long context and the remaining forms of Gemma 3n. */
@@ -181,6 +197,23 @@ const RULES: readonly Rule[] = [
     'stag_stagger',
     'stag_combine',
   ]),
+  ...memoryRules(),
+  ...needs('moe_num_experts', (c) => c.moe_num_experts !== undefined, 'be a number', [
+    'moe_top_k',
+    'moe_capacity',
+    'moe_shared_expert',
+    'moe_balance',
+  ]),
+  {
+    key: 'moe_top_k',
+    expected: (c) => `be at most moe_num_experts ${c.moe_num_experts}`,
+    holds: (c) => (c.moe_top_k ?? 1) <= (c.moe_num_experts ?? Infinity),
+  },
+  {
+    key: 'moe_balance',
+    expected: () => 'be "loss" where stag_shared is true: the bias is nudged once a step',
+    holds: (c) => c.moe_balance !== 'bias' || c.stag_shared !== true,
+  },
   ...needs('sliding_window', (c) => c.sliding_window !== null, 'be a number', ['sliding_window_pattern']),
   {
     key: 'num_kv_shared_layers',
@@ -195,6 +228,48 @@ const RULES: readonly Rule[] = [
     },
   },
 ];
+
+function memoryRules(): Rule[] {
+  const rule = (
+    key: keyof LmConfig,
+    lookups: readonly (LmConfig['memory_lookup'] | 'all')[],
+    expected: (c: LmConfig) => string,
+    holds: (c: LmConfig) => boolean,
+  ): Rule => ({
+    key,
+    expected,
+    holds: (c) =>
+      c.memory_lookup === undefined || !(lookups.includes('all') || lookups.includes(c.memory_lookup)) || holds(c),
+  });
+  const entries = (c: LmConfig): number => c.memory_entries ?? 0;
+  const given = (c: LmConfig): string => `be given where memory_lookup is "${c.memory_lookup}"`;
+  return [
+    ...needs('memory_lookup', (c) => c.memory_lookup !== undefined, 'be given', [
+      'memory_entries',
+      'memory_ngram',
+      'memory_reads',
+      'memory_consume',
+      'memory_rank',
+      'memory_gate',
+      'memory_layers',
+    ]),
+    ...needs('memory_lookup', (c) => c.memory_lookup === 'ngram', 'be "ngram"', ['memory_ngram']),
+    ...needs('memory_consume', (c) => c.memory_consume === 'expert', 'be "expert"', ['memory_rank']),
+    rule('memory_entries', ['ngram', 'lsh', 'softmax', 'product'], given, (c) => c.memory_entries !== undefined),
+    rule('memory_entries', ['token'], () => 'be absent: by token there is a row a token', (c) => c.memory_entries === undefined),
+    rule('memory_entries', ['lsh'], () => 'be a power of two', (c) => Number.isInteger(Math.log2(entries(c)))),
+    rule('memory_entries', ['product'], () => 'be a square', (c) => Number.isInteger(Math.sqrt(entries(c)))),
+    rule('hidden_size', ['product'], () => 'be even for product keys', (c) => c.hidden_size % 2 === 0),
+    rule('memory_reads', ['product'], (c) => `be at most the root of memory_entries ${entries(c)}`, (c) =>
+      (c.memory_reads ?? 4) <= Math.sqrt(entries(c)),
+    ),
+    rule('memory_reads', ['token', 'softmax'], () => 'be absent or 1: these lookups read one row', (c) => (c.memory_reads ?? 1) === 1),
+    rule('memory_gate', ['all'], () => 'be absent or false where rows are networks', (c) => c.memory_gate !== true || c.memory_consume !== 'expert'),
+    rule('memory_layers', ['all'], (c) => `name layers below num_hidden_layers ${c.num_hidden_layers}`, (c) =>
+      (c.memory_layers ?? []).every((layer) => layer < c.num_hidden_layers),
+    ),
+  ];
+}
 
 /** `keys` may only be there when another key switches their block on. */
 function needs(

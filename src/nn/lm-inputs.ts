@@ -2,6 +2,8 @@
 // and export go by. A block that needs such numbers adds its inputs here and reads them with `call.input(name)`.
 import type { HostTensor } from '../tensor/index.ts';
 import type { LmConfig } from './lm-config.ts';
+import { NGRAM_INPUT, ngramOf } from './lm-memory.ts';
+import { ngramRows } from './memory-tables/index.ts';
 
 /** One host-computed input `[batch, time, ...trailing]`. */
 export interface LmInput {
@@ -18,8 +20,18 @@ export interface LmInput {
 }
 
 /** The inputs that a config asks for beside ids; none for a plain model. */
-export function lmInputs(_config: LmConfig): readonly LmInput[] {
-  return [];
+export function lmInputs(config: LmConfig): readonly LmInput[] {
+  const hash = ngramOf(config);
+  if (!hash) return [];
+  return [
+    {
+      name: NGRAM_INPUT,
+      about: `Rows of the memory tables: the last ${hash.ngram} ids of each position, hashed ${hash.hashes} times.`,
+      dtype: 'i32',
+      trailing: [hash.hashes],
+      values: (ids, before) => ngramRows(hash, ids, before),
+    },
+  ];
 }
 
 /**

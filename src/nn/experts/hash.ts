@@ -56,28 +56,27 @@ function bad(expected: string, got: number): CairnError {
   return new CairnError('bad_experts', `Expected ${expected}, got ${got}.`);
 }
 
-/** Buckets of rows in the graph: x `[N, inDim]` to i32 `[N, tables]`. No gradient flows through. */
+/** Buckets of rows in the graph: x `[..., inDim]` to i32 `[..., tables]`. No gradient flows through. */
 export function hashBuckets(b: Builder, hash: LshHash, x: Tensor): Tensor {
   const { inDim, tables, hashes, buckets } = hash;
-  const rows = x.shape[0]!;
-  if (hashes === 0) return b.constant(0, [], 'i32').expand([rows, tables]);
+  if (hashes === 0) return b.constant(0, [], 'i32').expand([...x.shape.slice(0, -1), tables]);
   const fixed = { trainable: false, decay: false };
-  const weight = b.param(b.path('planes'), [tables, inDim, hashes], normal(1), fixed);
+  const planes = b.param(b.path('planes'), [tables, inDim, hashes], normal(1), fixed);
   const offset = b.param(b.path('offset'), [tables, hashes], zeros, fixed);
   const input = (hash.metric === 'angular' ? unit(x) : x).stopGradient();
-  const at = input.unsqueeze(0).matmul(weight).add(offset.unsqueeze(1)); // [tables, N, hashes]
+  const all = tables * hashes;
+  const at = input.matmul(planes.transpose([1, 0, 2]).reshape([inDim, all])).add(offset.reshape([all]));
   const base = baseOf(hash);
   const digit = hash.metric === 'euclidean' ? at.floor().mod(base) : at.gt(0).cast(x.dtype);
-  const place = b.constant(
-    Array.from({ length: hashes }, (_, r) => base ** r),
-    [hashes, 1],
-  );
+  const place = b.once(`places|${tables}|${hashes}|${base}`, () => {
+    const data = new Float64Array(all * tables);
+    for (let i = 0; i < all; i++) data[i * tables + Math.floor(i / hashes)] = base ** (i % hashes);
+    return b.constant(data, [all, tables], x.dtype);
+  });
   return digit
     .matmul(place)
     .min(buckets - 1)
-    .cast('i32')
-    .reshape([tables, rows])
-    .transpose();
+    .cast('i32');
 }
 
 /** `x / |x|` over the last axis; zero stays zero. */

@@ -2,3 +2,4 @@
 export * from './bucket-constant.ts';
 export * from './hash.ts';
 export * from './lsh-experts.ts';
+export * from './sparse-moe.ts';
