@@ -256,17 +256,53 @@ function memoryRules(): Rule[] {
     ...needs('memory_lookup', (c) => c.memory_lookup === 'ngram', 'be "ngram"', ['memory_ngram']),
     ...needs('memory_consume', (c) => c.memory_consume === 'expert', 'be "expert"', ['memory_rank']),
     rule('memory_entries', ['ngram', 'lsh', 'softmax', 'product'], given, (c) => c.memory_entries !== undefined),
-    rule('memory_entries', ['token'], () => 'be absent: by token there is a row a token', (c) => c.memory_entries === undefined),
-    rule('memory_entries', ['lsh'], () => 'be a power of two', (c) => Number.isInteger(Math.log2(entries(c)))),
-    rule('memory_entries', ['product'], () => 'be a square', (c) => Number.isInteger(Math.sqrt(entries(c)))),
-    rule('hidden_size', ['product'], () => 'be even for product keys', (c) => c.hidden_size % 2 === 0),
-    rule('memory_reads', ['product'], (c) => `be at most the root of memory_entries ${entries(c)}`, (c) =>
-      (c.memory_reads ?? 4) <= Math.sqrt(entries(c)),
+    rule(
+      'memory_entries',
+      ['token'],
+      () => 'be absent: by token there is a row a token',
+      (c) => c.memory_entries === undefined,
     ),
-    rule('memory_reads', ['token', 'softmax'], () => 'be absent or 1: these lookups read one row', (c) => (c.memory_reads ?? 1) === 1),
-    rule('memory_gate', ['all'], () => 'be absent or false where rows are networks', (c) => c.memory_gate !== true || c.memory_consume !== 'expert'),
-    rule('memory_layers', ['all'], (c) => `name layers below num_hidden_layers ${c.num_hidden_layers}`, (c) =>
-      (c.memory_layers ?? []).every((layer) => layer < c.num_hidden_layers),
+    rule(
+      'memory_entries',
+      ['lsh'],
+      () => 'be a power of two',
+      (c) => Number.isInteger(Math.log2(entries(c))),
+    ),
+    rule(
+      'memory_entries',
+      ['product'],
+      () => 'be a square',
+      (c) => Number.isInteger(Math.sqrt(entries(c))),
+    ),
+    rule(
+      'hidden_size',
+      ['product'],
+      () => 'be even for product keys',
+      (c) => c.hidden_size % 2 === 0,
+    ),
+    rule(
+      'memory_reads',
+      ['product'],
+      (c) => `be at most the root of memory_entries ${entries(c)}`,
+      (c) => (c.memory_reads ?? 4) <= Math.sqrt(entries(c)),
+    ),
+    rule(
+      'memory_reads',
+      ['token', 'softmax'],
+      () => 'be absent or 1: these lookups read one row',
+      (c) => (c.memory_reads ?? 1) === 1,
+    ),
+    rule(
+      'memory_gate',
+      ['all'],
+      () => 'be absent or false where rows are networks',
+      (c) => c.memory_gate !== true || c.memory_consume !== 'expert',
+    ),
+    rule(
+      'memory_layers',
+      ['all'],
+      (c) => `name layers below num_hidden_layers ${c.num_hidden_layers}`,
+      (c) => (c.memory_layers ?? []).every((layer) => layer < c.num_hidden_layers),
     ),
   ];
 }

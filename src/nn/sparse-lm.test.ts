@@ -12,6 +12,7 @@ import { type LanguageModel, lmLogits, lmProgram, loadLm, saveLm } from './lm.ts
 import { lmConfig, type LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
 import { defineLmStep, lmStepFeeds } from './lm-step.ts';
+import { compileTrainStep } from './train-step.ts';
 
 const tokenizer = charTokenizer('abcdefghijk');
 const base = {
@@ -46,6 +47,26 @@ const variants: [string, Partial<LmConfig>][] = [
     'experts, two a token, gated, beside a shared one',
     { moe_num_experts: 3, moe_top_k: 2, moe_shared_expert: true, mlp_gated: true },
   ],
+  ['hashed bigrams, added', { memory_lookup: 'ngram', memory_entries: 64 }],
+  [
+    'hashed trigrams, two hashes, gated, in one layer, with experts',
+    {
+      memory_lookup: 'ngram',
+      memory_entries: 32,
+      memory_ngram: 3,
+      memory_reads: 2,
+      memory_gate: true,
+      memory_layers: [1],
+      moe_num_experts: 2,
+    },
+  ],
+  ['tokens, joined to the input', { memory_lookup: 'token', memory_consume: 'concat' }],
+  [
+    'hashed vectors as networks',
+    { memory_lookup: 'lsh', memory_entries: 8, memory_reads: 2, memory_consume: 'expert', memory_rank: 2 },
+  ],
+  ['trained softmax', { memory_lookup: 'softmax', memory_entries: 10 }],
+  ['product keys', { memory_lookup: 'product', memory_entries: 16, memory_reads: 3 }],
   ['experts balanced by a bias, no biases', { moe_num_experts: 4, moe_balance: 'bias', mlp_bias: false }],
 ];
 
@@ -102,7 +123,7 @@ describe.each(variants)('%s', (_, settings) => {
     const shape = { batch: 4, length: 16 };
     const step = defineLmStep(config, shape, adam);
     const state = ModelState.init(step, new Rng(6));
-    await using program = await ort.compile(step, { state });
+    await using program = await compileTrainStep(ort, step, state, adam);
     const losses: number[] = [];
     for (let at = 0; at < 100; at++) {
       const x = Int32Array.from({ length: 64 }, (_x, i) => ((i % 16) * 3 + at + (i >> 4)) % V);
@@ -123,9 +144,65 @@ describe.each(variants)('%s', (_, settings) => {
   });
 });
 
+const memories = variants.filter(
+  ([, settings]) => settings.memory_lookup !== undefined && settings.moe_num_experts === undefined,
+);
+
+test.each(memories)('%s: a fresh model is the model without tables, bit for bit', async (_, settings) => {
+  for (const seed of [1, 2, 3]) {
+    const [plain, tabled] = [lmConfig(base), lmConfig({ ...base, ...settings })].map((c) => model(c, seed, 0));
+    expect((await lmLogits(tabled!, ids)).data).toEqual((await lmLogits(plain!, ids)).data);
+  }
+});
+
+test('a table by token in a first layer that does nothing else is added to the embedding', async () => {
+  const tabled = model(lmConfig({ ...base, memory_lookup: 'token', memory_layers: [0] }), 4);
+  const plain = model(lmConfig(base), 4);
+  const table = tabled.state.get('blocks.0.memory.table').data;
+  for (const name of plain.state.names()) {
+    const t = tabled.state.get(name);
+    const idle = /^blocks\.0\.(attn\.o|mlp\.out)\./.test(name);
+    const data = idle ? t.data.map(() => 0) : t.data;
+    tabled.state.set(name, { ...t, data });
+    plain.state.set(
+      name,
+      name === 'embed.weight' ? { ...t, data: data.map((v, i) => v + Number(table[i])) } : { ...t, data },
+    );
+  }
+  expect(gap((await lmLogits(tabled, ids)).data, (await lmLogits(plain, ids)).data)).toBeLessThan(1e-5);
+});
+
+test('a step changes the rows that its tokens hash to and no others', async () => {
+  await using ort = await createOrtExecutor({ threads: 1 });
+  const config = lmConfig({ ...base, memory_lookup: 'ngram', memory_entries: 128 });
+  const step = defineLmStep(config, { batch: 2, length: 8 }, adam);
+  const state = ModelState.init(step, new Rng(2));
+  const before = ['blocks.0.memory.table', 'blocks.1.memory.table'].map((name) => state.get(name).data.slice());
+  await using program = await compileTrainStep(ort, step, state, adam);
+  const feeds = lmStepFeeds(config, 2, { x: ids.slice(0, 16), y: ids.slice(1, 17) });
+  await program.run({ ...feeds, lr: 1e-2, c1: 0.1, c2: 0.05 });
+  const touched = new Set((feeds['memory.ngram'] as { data: Int32Array }).data);
+  expect(touched.size).toBeLessThan(17);
+  before.forEach((old, layer) => {
+    const next = state.get(`blocks.${layer}.memory.table`).data;
+    for (let row = 0; row < 128; row++) {
+      const changed = Array.from({ length: 16 }, (_, d) => next[row * 16 + d] !== old[row * 16 + d]).some(Boolean);
+      expect(changed).toBe(touched.has(row));
+    }
+  });
+});
+
 test.each([
   ['moe_num_experts', { moe_top_k: 2 }, 'be a number where moe_top_k is given'],
   ['moe_top_k', { moe_num_experts: 2, moe_top_k: 3 }, 'be at most moe_num_experts 2, got 3'],
+  ['memory_lookup', { memory_entries: 4 }, 'be given where memory_entries is given, got nothing'],
+  ['memory_lookup', { memory_lookup: 'token', memory_ngram: 2 }, 'be "ngram" where memory_ngram is given'],
+  ['memory_entries', { memory_lookup: 'ngram' }, 'be given where memory_lookup is "ngram"'],
+  ['memory_entries', { memory_lookup: 'lsh', memory_entries: 12 }, 'be a power of two, got 12'],
+  ['memory_entries', { memory_lookup: 'product', memory_entries: 12 }, 'be a square, got 12'],
+  ['memory_reads', { memory_lookup: 'product', memory_entries: 9 }, 'be at most the root of memory_entries 9'],
+  ['memory_consume', { memory_lookup: 'token', memory_rank: 2 }, 'be "expert" where memory_rank is given'],
+  ['memory_layers', { memory_lookup: 'token', memory_layers: [2] }, 'name layers below num_hidden_layers 2'],
 ] as [string, Partial<LmConfig>, string][])('key %s against the others is named', (key, settings, text) => {
   expect(() => parseConfig(lmConfig({ ...base, ...settings }))).toThrow(
     `Expected key \`${key}\` of config.json to ${text}`,
