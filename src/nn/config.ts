@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { CairnError } from '../errors.ts';
 import { checkLmConfig, commonShape, type LmConfig, lmShape } from './lm-config.ts';
 import type { Layer } from './module.ts';
+import { type AsrConfig, asrShape, checkAsrConfig } from './speech/config.ts';
 
 const count = z.int().min(1).max(1_000_000_000);
 const small = z.int().min(1).max(65_536);
@@ -57,9 +58,13 @@ const classifierShape = {
 };
 
 export type ClassifierConfig = z.infer<z.ZodObject<typeof classifierShape, z.core.$strip>>;
-export type ModelConfig = ClassifierConfig | LmConfig;
+export type ModelConfig = ClassifierConfig | LmConfig | AsrConfig;
 
-const schemas = { cairn_classifier: z.looseObject(classifierShape), cairn_lm: z.looseObject(lmShape) };
+const schemas = {
+  cairn_classifier: z.looseObject(classifierShape),
+  cairn_lm: z.looseObject(lmShape),
+  cairn_asr: z.looseObject(asrShape),
+};
 
 /**
  * Checks the parsed content of a config.json.
@@ -67,7 +72,7 @@ const schemas = { cairn_classifier: z.looseObject(classifierShape), cairn_lm: z.
  */
 export function parseConfig(json: unknown): ModelConfig {
   const type = typeof json === 'object' && json !== null && 'model_type' in json ? json.model_type : undefined;
-  if (type !== 'cairn_classifier' && type !== 'cairn_lm') {
+  if (type !== 'cairn_classifier' && type !== 'cairn_lm' && type !== 'cairn_asr') {
     throw new CairnError(
       'bad_config',
       `Expected key \`model_type\` of config.json to be one of ${Object.keys(schemas).join(', ')}, got ${print(type)}.`,
@@ -77,6 +82,7 @@ export function parseConfig(json: unknown): ModelConfig {
   const result = schemas[type].safeParse(json);
   if (!result.success) throw explain(json, result.error);
   if (result.data.model_type === 'cairn_lm') checkLmConfig(result.data);
+  if (result.data.model_type === 'cairn_asr') checkAsrConfig(result.data);
   return result.data;
 }
 

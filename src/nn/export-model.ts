@@ -10,6 +10,7 @@ import type { LmConfig } from './lm-config.ts';
 import type { Span } from './lm-call.ts';
 import { describeInputs } from './lm-inputs.ts';
 import { decodeProgram, lmProgram, lmState } from './lm.ts';
+import { asrState, decoderProgram, sizesOf, streamProgram } from './speech/index.ts';
 import { transformerForward } from './transformer.ts';
 
 export interface ExportedModel {
@@ -22,7 +23,8 @@ export interface ExportedModel {
 
 /**
  * The .onnx files of a model directory. A classifier takes `x [batch, inputs]`; a language model's `model.onnx` takes
- * `ids [batch, length]` and its `decoder.onnx` one token, `positions [1]` and the past keys and values.
+ * `ids [batch, length]` and its `decoder.onnx` one token, `positions [1]` and the past keys and values. A speech model gives two
+ * for each size: the encoder of one piece of a stream with what it carries on, and the decoder of one frame.
  * @throws CairnError what `readModel` throws; `unknown_model` for a directory that is neither
  * @example
  * for (const { name, bytes } of await exportModelDir('models/read-digit-large')) writeFileSync(name, bytes);
@@ -47,6 +49,13 @@ export async function exportModelDir(
   if (isLanguageModel(config)) {
     const state = lmState(config, tensors);
     return [write('model.onnx', contextProgram(config), state), write('decoder.onnx', decodeProgram(config, 1), state)];
+  }
+  if (config.model_type === 'cairn_asr') {
+    const state = asrState(config, tensors);
+    return sizesOf(config).flatMap((size) => [
+      write(`encoder-${size}.onnx`, streamProgram(config, [size]), state),
+      write(`decoder-${size}.onnx`, decoderProgram(config, size), state),
+    ]);
   }
   if (config.model_type === 'cairn_classifier') {
     const def = defineProgram((b) => {

@@ -25,6 +25,7 @@ export * from './replay/index.ts';
 export * from './sampling.ts';
 export * from './schedule.ts';
 export * from './stagformer/index.ts';
+export * from './speech/index.ts';
 export * from './train-lm.ts';
 export * from './train-readers.ts';
 export * from './train-step.ts';

@@ -1,4 +1,20 @@
 // Public names of the audio front end.
+export {
+  augmentFrontEnd,
+  type Augmentation,
+  type AugmentOptions,
+  augmentSamples,
+  drawAugmentation,
+  NO_AUGMENT,
+} from './augment.ts';
+export {
+  type Clip,
+  clipStrings,
+  type ClipStringOptions,
+  readClips,
+  type SpeechExample,
+  type SpeechSource,
+} from './clips.ts';
 export { createPowerSpectrum, type PowerSpectrum } from './fft.ts';
 export {
   createFeatureStream,
