@@ -14,6 +14,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   forget: async () => (await import('./commands/forget.ts')).forget,
   route: async () => (await import('./commands/route.ts')).route,
   train: async () => (await import('./commands/train.ts')).train,
+  transcribe: async () => (await import('./commands/transcribe.ts')).transcribe,
   generate: async () => (await import('./commands/generate.ts')).generate,
   export: async () => (await import('./commands/export.ts')).exportModel,
   keys: async () => (await import('./commands/keys.ts')).keys,

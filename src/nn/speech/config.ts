@@ -150,7 +150,7 @@ export function lookAhead(config: AsrConfig, size: AsrSize): number {
   return depthOf(config, size).noncausal_layers * (config.asr_right_context + (config.conv_kernel - 1) / 2);
 }
 
-type Changes = Partial<Omit<AsrConfig, 'audio'>> & {
+type Changes = Partial<Omit<AsrConfig, 'audio' | 'vocabulary'>> & {
   readonly vocabulary: readonly string[];
   readonly audio?: Partial<AsrConfig['audio']>;
 };

@@ -37,6 +37,16 @@ export {
   type Transcript,
 } from './recognizer.ts';
 export { type AsrBatch, asrLoss, asrTrainStep, trainAsr, type TrainAsrOptions, type TrainedAsr } from './train.ts';
+export {
+  digitClips,
+  DIGIT_WORDS,
+  measureTranscriber,
+  type SizeReport,
+  trainTranscriber,
+  type TrainTranscriberOptions,
+  type TranscriberReport,
+  writeTranscriber,
+} from './transcriber.ts';
 export { transducerGraph } from './transducer-graph.ts';
 export { type HostLattice, type TransducerLoss, transducerLoss } from './transducer-loss.ts';
 export { characterErrorRate, countErrors, type ErrorCounts, type ErrorRate, errorRate } from './wer.ts';

@@ -32,6 +32,8 @@ export interface Transcript {
   readonly endpoint: boolean;
   /** exp of the mean log-probability of a decision, 0 to 1. */
   readonly confidence: number;
+  /** log of the probability of all decisions together. */
+  readonly logProb: number;
 }
 
 export interface TranscribeOptions {
@@ -234,6 +236,7 @@ function openLive(
       time: samples / rate,
       endpoint,
       confidence: confidenceOf(decoder, decisions),
+      logProb: decoder.score,
     };
   };
   const take = async (piece: Float32Array): Promise<boolean> => decode(await frames.push(features.push(piece)));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defineProgram, grad, type HostTensor, interpret, ModelState, Rng, Tensor } from '../../tensor/index.ts';
+import { defineProgram, grad, type HostTensor, interpret, ModelState, Rng, type Tensor } from '../../tensor/index.ts';
 import { asrConfig } from './config.ts';
 import { distributions } from './hat.ts';
 import { createHostJoint } from './host-joint.ts';
