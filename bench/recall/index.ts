@@ -1,6 +1,6 @@
 // `cairn bench recall`: a memory of a million boards on disk. How fast it fills, what an event takes, how long opening and
 // recall take and how many of the exact ten nearest come back; beside it usearch, on the same sketches at the same recall.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Memory } from 'cairn/memory';
@@ -8,7 +8,9 @@ import { encode } from 'cairn/sketch';
 import { Rng } from 'cairn/tensor';
 import type { BenchReport, BenchRow } from '../report.ts';
 import { isLoaded } from '../rounds.ts';
-import { exactNearest, readAll } from './exact.ts';
+import { exactNearest, readAll, type Stored } from './exact.ts';
+import { filledStore } from './fill.ts';
+import { kept } from './kept.ts';
 import { measurePeer } from './peer-usearch.ts';
 import { FAMILY, member } from './workload.ts';
 
@@ -17,12 +19,13 @@ export interface RecallBenchOptions {
   readonly seed?: number;
   /** Boards to store; default 1,000,000, and 30,000 when quick. */
   readonly events?: number;
+  /** A folder in which the filled memory, the exact answer and the peer's index stay for the next run. */
+  readonly keep?: string;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 const K = 10;
-const BATCH = 256;
 
 /** Fills, opens, asks. A full run writes 1.3 GB below the system's folder for temporary files and removes it again. */
 export async function run(options: RecallBenchOptions): Promise<BenchReport> {
@@ -33,10 +36,13 @@ export async function run(options: RecallBenchOptions): Promise<BenchReport> {
   const events = options.events ?? (asked > 0 ? asked : quick ? 30_000 : 1_000_000);
   const loaded = isLoaded();
   const rng = new Rng(seed).fork('bench/recall');
-  const folder = mkdtempSync(join(tmpdir(), 'cairn-bench-recall-'));
-  const path = join(folder, 'memory.db');
+  const folder =
+    options.keep === undefined
+      ? mkdtempSync(join(tmpdir(), 'cairn-bench-recall-'))
+      : join(options.keep, `recall-${seed}-${events}`);
+  mkdirSync(folder, { recursive: true });
   try {
-    const filled = await fill(path, events, rng, seed, log, signal);
+    const { path, filled } = await filledStore(folder, events, rng, seed, log, signal);
     const opening = performance.now();
     const memory = await Memory.open({ path });
     const openMs = performance.now() - opening;
@@ -54,16 +60,31 @@ export async function run(options: RecallBenchOptions): Promise<BenchReport> {
     );
     const cells = cues.slice(0, quick ? 30 : 200).map((root) => root.inputs![0]!.object.inputs![40]!.object);
     const byCell = await ask(cells, (cell) => memory.component(cell, K, { position: '0/0/40' }), signal);
-    const exact = cues.slice(0, quick ? 30 : 64);
-    log('the exact answer');
-    const encoded = exact.map((root) => encode(root, memory.spec));
-    const base = Float64Array.from(encoded[0]!.values, (v, i) => v - encoded[0]!.content[i]!);
-    const stored = await readAll(memory, base);
     const vectors = cues.map((root) => Float64Array.from(encode(root, memory.spec).values));
-    const truth = exactNearest(stored, vectors.slice(0, exact.length), K);
+    let all: Promise<Stored> | undefined;
+    const stored = (): Promise<Stored> => {
+      const { values, content } = encode(cues[0]!, memory.spec);
+      const base = Float64Array.from(values, (v, i) => v - content[i]!);
+      return (all ??= readAll(memory, base));
+    };
+    const { truth, mean } = await kept(join(folder, 'exact.json'), async () => {
+      log('the exact answer');
+      const known = await stored();
+      return {
+        truth: exactNearest(known, vectors.slice(0, quick ? 30 : 64), K),
+        mean: Array.from(known.mean),
+      };
+    });
     const recall = shareFound(bySketch.found, truth);
     log(`recall@${K} ${recall.toFixed(4)}`);
-    const peer = await measurePeer(stored, vectors, truth, recall, log, signal).catch((error: unknown) => {
+    const peer = await measurePeer(
+      { folder, stored, mean, dim: memory.spec.dim },
+      vectors,
+      truth,
+      recall,
+      log,
+      signal,
+    ).catch((error: unknown) => {
       signal.throwIfAborted();
       return error instanceof Error ? error.message.split('\n')[0]! : String(error);
     });
@@ -98,6 +119,13 @@ export async function run(options: RecallBenchOptions): Promise<BenchReport> {
         'recall by sketch, 99 of 100 within',
         at(bySketch.times, 0.99),
         of((p) => at(p.times, 0.99)),
+        'ms',
+        'less',
+      ),
+      row(
+        'recall by sketch, processor time',
+        bySketch.cpuMs,
+        of((p) => p.cpuMs),
         'ms',
         'less',
       ),
@@ -140,62 +168,20 @@ export async function run(options: RecallBenchOptions): Promise<BenchReport> {
       rows,
     };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Stores boards, durable, 256 at a time. */
-async function fill(
-  path: string,
-  events: number,
-  rng: Rng,
-  seed: number,
-  log: (line: string) => void,
-  signal: AbortSignal,
-): Promise<{ perSecond: number; bytesPerEvent: number; bytes: Record<string, number>; longestBatchMs: number }> {
-  const memory = await Memory.open({ path, seed: `bench:${seed}` });
-  let spent = 0;
-  let longest = 0;
-  for (let first = 0; first < events; first += BATCH) {
-    signal.throwIfAborted();
-    const count = Math.min(BATCH, events - first);
-    const boards = Array.from({ length: count }, (_, j) =>
-      member(rng, Math.floor((first + j) / FAMILY), (first + j) % FAMILY),
-    );
-    const start = performance.now();
-    await Promise.all(
-      boards.map((root, j) =>
-        memory.remember(root, {
-          task: 'solve-board',
-          provenance: { source: 'bench', ordinal: first + j },
-          at: first + j,
-        }),
-      ),
-    );
-    const took = performance.now() - start;
-    spent += took;
-    longest = Math.max(longest, took);
-    if (first % (BATCH * 200) === 0) log(`${first + count} of ${events} boards stored`);
-  }
-  const stats = await memory.stats();
-  await memory.close();
-  const bytes = Object.fromEntries(
-    Object.entries(stats.bytes)
-      .map(([table, size]) => [table, Math.round((10 * size) / events) / 10] as const)
-      .filter(([, size]) => size > 0),
-  );
-  return { perSecond: (1000 * events) / spent, bytesPerEvent: stats.bytesPerEvent, bytes, longestBatchMs: longest };
-}
-
-/** Milliseconds per question, sorted, after a few to warm up; and the ordinals that were found. */
+/** Milliseconds per question, sorted, after a few to warm up; the ordinals that were found; and processor time of one. */
 async function ask<T>(
   cues: readonly T[],
   question: (cue: T) => Promise<readonly { ordinal: number }[]>,
   signal: AbortSignal,
-): Promise<{ times: number[]; found: number[][] }> {
+): Promise<{ times: number[]; found: number[][]; cpuMs: number }> {
   for (const cue of cues.slice(0, 20)) await question(cue);
   const times: number[] = [];
   const found: number[][] = [];
+  const before = process.cpuUsage();
   for (const cue of cues) {
     signal.throwIfAborted();
     const start = performance.now();
@@ -203,7 +189,8 @@ async function ask<T>(
     times.push(performance.now() - start);
     found.push(hits.map((hit) => hit.ordinal));
   }
-  return { times: times.sort((a, b) => a - b), found };
+  const { user, system } = process.cpuUsage(before);
+  return { times: times.sort((a, b) => a - b), found, cpuMs: (user + system) / 1000 / cues.length };
 }
 
 function shareFound(found: readonly (readonly number[])[], truth: readonly (readonly number[])[]): number {

@@ -113,6 +113,8 @@ export interface BenchOptions {
   readonly seed?: number;
   /** Folder of optional data sets. */
   readonly data?: string;
+  /** Folder where what takes long to build stays for the next run. */
+  readonly keep?: string;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }

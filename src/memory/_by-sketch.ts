@@ -1,7 +1,7 @@
 // Recall by the sketch alone: the signatures nearest to the cue's, compared by their sketches, and only of the best the whole
 // rows. No components, words or walks: the shortest way from an event to those like it, in stores of any size.
 import { CairnError } from '../errors.ts';
-import type { Sketcher } from '../sketch/index.ts';
+import { fromBytes, type Sketcher, type StoredSketch } from '../sketch/index.ts';
 import type { Centres } from './_centres.ts';
 import type { Cue } from './_cue.ts';
 import { best, cosineOf, type Found, type ScoreParts } from './_hit.ts';
@@ -44,9 +44,13 @@ export async function findBySketch(cue: Cue, k: number, tools: Tools): Promise<F
   const distance = new Map(near.map((n) => [n.ref, n.distance] as const));
   const mean = centres.mean(module) ?? centres.latest(module)?.mean;
   const scored: Scored[] = [];
+  const own = new Float64Array(vector.length);
   for (const row of await sketchesOf(store, [...distance.keys()])) {
-    const own = await reader.vector(row);
-    scored.push({ ref: row.ref, ...cosinesOf(vector, own.vector, own.module === module ? mean : undefined) });
+    const sketch = fromBytes(row.sketch, reader.spec);
+    // Waiting for what is there already would cost more than the comparison.
+    const structure = reader.knownStructure(sketch.structureHash) ?? (await reader.structure(sketch.structureHash));
+    const n = readVector(own, sketch, reader.baseOf(sketch, structure));
+    scored.push({ ref: row.ref, ...cosinesOf(vector, own, n, moduleOf(structure) === module ? mean : undefined) });
   }
   scored.sort((a, b) => b.centred - a.centred);
   const found: Found[] = [];
@@ -73,7 +77,7 @@ async function vectorOf(
 ): Promise<{ vector: Float64Array; module: string }> {
   if ('root' in cue) {
     const encoded = sketcher.encode(cue.root);
-    return { vector: Float64Array.from(encoded.values), module: moduleOf(encoded.structure) };
+    return { vector: new Float64Array(encoded.values), module: moduleOf(encoded.structure) };
   }
   if (!('event' in cue)) {
     throw new CairnError('bad_cue', 'Expected a root or an event to compare by its sketch, got another cue.', {
@@ -95,17 +99,25 @@ async function sketchesOf(store: Store, refs: readonly number[]): Promise<Stored
   return rows.filter((row): row is StoredSketchRow => row !== undefined && !('corrupt' in row));
 }
 
-/** The cosine of two vectors as they are, and after a mean was taken away; in one pass. */
+/** The values of a sketch as `EventReader.vectorOf` makes them, in a vector that is there; returns how many they are. */
+function readVector(out: Float64Array, { codes, step }: StoredSketch, base: ArrayLike<number> | undefined): number {
+  const n = Math.min(out.length, codes.length);
+  if (base === undefined) for (let i = 0; i < n; i++) out[i] = codes[i]! * step;
+  else for (let i = 0; i < n; i++) out[i] = codes[i]! * step + base[i]!;
+  return n;
+}
+
+/** The cosine of the first n numbers of two vectors as they are, and after a mean was taken away; in one pass. */
 function cosinesOf(
   a: Float64Array,
   b: Float64Array,
+  n: number,
   mean: Float64Array | undefined,
 ): { cosine: number; centred: number } {
   if (mean === undefined) {
-    const cosine = cosineOf(a, b);
+    const cosine = cosineOf(a.subarray(0, n), b);
     return { cosine, centred: cosine };
   }
-  const n = Math.min(a.length, b.length);
   let [ab, aa, bb] = [0, 0, 0];
   let [xy, xx, yy] = [0, 0, 0];
   for (let i = 0; i < n; i++) {

@@ -26,6 +26,7 @@ export class GraphTable {
     | 'degree'
     | 'page'
     | 'links'
+    | 'linksOf'
     | 'put'
     | 'blank'
     | 'remove'
@@ -47,6 +48,7 @@ export class GraphTable {
       degree: db.prepare('SELECT count(*), total(weight) FROM edge WHERE src = ? AND kind = ?').raw(),
       page: db.prepare(`${EDGE} WHERE (src, kind, dst) > (?, ?, ?) ORDER BY src, kind, dst LIMIT ?`).raw(),
       links: db.prepare('SELECT bytes FROM link WHERE ord = ?').raw(),
+      linksOf: db.prepare('SELECT ord, bytes FROM link WHERE ord IN (SELECT value FROM json_each(?))').raw(),
       put: db.prepare('INSERT INTO link VALUES (?, ?)'),
       blank: db.prepare('UPDATE link SET bytes = zeroblob(length(bytes)) WHERE ord = ?'),
       remove: db.prepare('DELETE FROM link WHERE ord = ?'),
@@ -93,6 +95,16 @@ export class GraphTable {
   links(ref: number): Link[] {
     const row = this.#statements.links.get([ref]) as [Uint8Array] | undefined;
     return row === undefined ? [] : unpackLinks(new Uint8Array(row[0]));
+  }
+
+  /** Links of some events, in order, in one statement. */
+  linksOf(refs: ArrayLike<number>): Link[][] {
+    const found = new Map<number, Link[]>();
+    for (const raw of this.#statements.linksOf.all([JSON.stringify(Array.from(refs))])) {
+      const [ref, bytes] = raw as [number, Uint8Array];
+      found.set(ref, unpackLinks(new Uint8Array(bytes)));
+    }
+    return Array.from(refs, (ref) => found.get(ref) ?? []);
   }
 
   putLinks(ref: number, links: readonly Link[]): void {

@@ -45,8 +45,13 @@ export class EventReader {
     return this.#sketcher.spec;
   }
 
+  /** A structure that was read before. */
+  knownStructure(hash: string): Structure | undefined {
+    return this.#structures.get(hash);
+  }
+
   async structure(hash: string): Promise<Structure> {
-    const known = this.#structures.get(hash);
+    const known = this.knownStructure(hash);
     if (known !== undefined) return known;
     const bytes = await this.#store.structure(hash);
     if (bytes === undefined) {
@@ -77,8 +82,8 @@ export class EventReader {
 
   /** The vector of a row, cut to what is kept of it; `complete` when nothing was cut. */
   async vector(row: StoredSketchRow): Promise<{ module: string; vector: Float64Array; complete: boolean }> {
-    const structure = await this.structure(row.structure);
     const sketch = fromBytes(row.sketch, this.spec);
+    const structure = await this.structure(sketch.structureHash);
     return {
       module: moduleOf(structure),
       vector: this.vectorOf(sketch, structure),
@@ -98,9 +103,14 @@ export class EventReader {
   vectorOf(sketch: StoredSketch, structure: Structure): Float64Array {
     const { codes, step } = sketch;
     const vector = new Float64Array(codes.length);
-    const base = sketch.part === 'full' ? undefined : this.#sketcher.base(structure);
+    const base = this.baseOf(sketch, structure);
     for (let i = 0; i < codes.length; i++) vector[i] = codes[i]! * step + (base === undefined ? 0 : base[i]!);
     return vector;
+  }
+
+  /** What the structure says beside the content of a sketch; undefined when the sketch says all. */
+  baseOf(sketch: StoredSketch, structure: Structure): ArrayLike<number> | undefined {
+    return sketch.part === 'full' ? undefined : this.#sketcher.base(structure);
   }
 }
 

@@ -7,7 +7,8 @@ import { applyChange, checkChanges, dropUnnamed, emptyState, itemOf, toEdge } fr
 import { rarity } from './_sharing.ts';
 import { type Lexical, type LexicalOptions, rankTerms } from './_terms.ts';
 import { byEdge, byWeight, type Edge, type EdgeKind, type Link } from './links.ts';
-import type { CentredQuery, Near } from './lsh.ts';
+import type { Near } from './_nearest-list.ts';
+import type { CentredQuery } from './lsh.ts';
 import { hamming } from './signature.ts';
 import type {
   Change,

@@ -86,7 +86,9 @@ export { type Edge, type EdgeKind, edgeKinds, EDGE_UNIT, type Link } from './lin
 export { type Lexical, type LexicalOptions, type TermList } from './_terms.ts';
 export { digestStore, type KindDigest, type StoreDigest } from './digest.ts';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
-export { candidateRate, type CentredQuery, LshIndex, type LshOptions, type Near, probeKeys } from './lsh.ts';
+export type { Near } from './_nearest-list.ts';
+export { type CentredQuery, LshIndex, type LshOptions } from './lsh.ts';
+export { candidateRate, probeKeys } from './probes.ts';
 export { cosineOfHamming, hamming, SIGNATURE_BITS, type Signed, Signer } from './signature.ts';
 export { decodePostings, encodePostings } from './postings.ts';
 export { InMemoryStore } from './in-memory-store.ts';

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../tensor/index.ts';
-import { candidateRate, type CentredQuery, LshIndex, probeKeys } from './lsh.ts';
+import { type CentredQuery, LshIndex } from './lsh.ts';
+import { candidateRate, probeKeys } from './probes.ts';
 import { cosineOfHamming, hamming, Signer } from './signature.ts';
 
 /** A pair of vectors with exactly this cosine. */

@@ -1,9 +1,14 @@
-// Locality-sensitive hashing over signatures: tables of 16 bits with query-directed probes, held in typed arrays that are
-// derived from the stored signatures, apart for every centre. Centres with fewer than `scanBelow` items are compared one by
-// one instead, which is exact.
-// Source: multi-probe LSH (Lv et al. 2007); candidate rate after Indyk and Motwani (1998).
+// An index of signatures, apart for every centre, derived from the stored ones. Centres with fewer than `scanBelow` items are
+// compared in sequence by a vector kernel: reading the first half of a million signatures takes less time than looking into the
+// buckets of one query. Larger ones, and `candidates`, use tables of 16 bits with query-directed probes.
 import { BucketTables } from './_bucket-tables.ts';
+import { type Near, NearestList } from './_nearest-list.ts';
+import { PlainScan } from './_plain-scan.ts';
+import { type Scan, scanNearest } from './_scan.ts';
+import { SignatureChunks, SignatureScan } from './_signature-scan.ts';
+import { signatureKernel } from './_signature-wasm.ts';
 import { CairnError } from '../errors.ts';
+import { probeKeys } from './probes.ts';
 import { hamming, SIGNATURE_WORDS, type Signed } from './signature.ts';
 
 export interface LshOptions {
@@ -11,7 +16,7 @@ export interface LshOptions {
   readonly tables?: number;
   /** Keys looked up in each table; default 48. */
   readonly probes?: number;
-  /** Centres with fewer items are scanned. */
+  /** Centres with fewer items are scanned; default 4,000,000. */
   readonly scanBelow?: number;
   /** Below this many items only the first 12 bits of each key are used; by default the bits follow the number of items. */
   readonly shortKeysBelow?: number;
@@ -26,96 +31,22 @@ export interface LshOptions {
   readonly most?: number;
 }
 
-/** One candidate: its reference and the Hamming distance of 256 bits. */
-export interface Near {
-  readonly ref: number;
-  readonly distance: number;
-}
-
 /** A query as seen from one centre. Items are compared with the signature made for their own centre. */
 export interface CentredQuery {
   readonly centre: number;
   readonly signed: Signed;
 }
 
-/**
- * The keys to look up in one table, nearest first: the query's own key, then keys with bits flipped in order of the sum of
- * squares of the flipped projections. No key repeats.
- *
- * @param projections [k] the query's projections of this table
- * @param count keys wanted
- * @example
- * probeKeys(new Float32Array([0.1, -2, 3]), 2); // [0b101, 0b100]
- */
-export function probeKeys(projections: ArrayLike<number>, count: number): number[] {
-  const k = projections.length;
-  let base = 0;
-  for (let i = 0; i < k; i++) if (projections[i]! > 0) base |= 1 << i;
-  const keys = [base];
-  if (k === 0) return keys;
-  const { order, cost } = byUncertainty(projections);
-  // Sets of positions in `order`; the last element grows (shift) or gains a neighbour (expand): every set is met once.
-  const scores = [cost[0]!];
-  const lasts = [0];
-  const masks = [1 << order[0]!];
-  while (keys.length < count && scores.length > 0) {
-    let best = 0;
-    for (let i = 1; i < scores.length; i++) if (scores[i]! < scores[best]!) best = i;
-    const score = scores[best]!;
-    const last = lasts[best]!;
-    const mask = masks[best]!;
-    keys.push((base ^ mask) & 0xffff);
-    if (last + 1 === k) {
-      scores[best] = scores[scores.length - 1]!;
-      lasts[best] = lasts[lasts.length - 1]!;
-      masks[best] = masks[masks.length - 1]!;
-      scores.pop();
-      lasts.pop();
-      masks.pop();
-      continue;
-    }
-    const next = 1 << order[last + 1]!;
-    scores[best] = score - cost[last]! + cost[last + 1]!;
-    lasts[best] = last + 1;
-    masks[best] = (mask ^ (1 << order[last]!)) | next;
-    scores.push(score + cost[last + 1]!);
-    lasts.push(last + 1);
-    masks.push(mask | next);
-  }
-  return keys;
-}
-
-/** Positions by the size of their projection, least first, and the squares in that order. */
-function byUncertainty(projections: ArrayLike<number>): { order: Uint8Array; cost: Float64Array } {
-  const k = projections.length;
-  const order = new Uint8Array(k);
-  const cost = new Float64Array(k);
-  for (let i = 0; i < k; i++) {
-    const own = projections[i]! ** 2;
-    let at = i;
-    for (; at > 0 && cost[at - 1]! > own; at--) {
-      cost[at] = cost[at - 1]!;
-      order[at] = order[at - 1]!;
-    }
-    cost[at] = own;
-    order[at] = i;
-  }
-  return { order, cost };
-}
-
-/**
- * Probability that a pair with this cosine shares a bucket: 1 - (1 - p^k)^L with p = 1 - arccos(cos)/pi.
- *
- * @example
- * candidateRate(0.9, 10, 8); // 0.852
- */
-export function candidateRate(cosine: number, bits: number, tables: number): number {
-  const p = 1 - Math.acos(Math.max(-1, Math.min(1, cosine))) / Math.PI;
-  return 1 - (1 - p ** bits) ** tables;
-}
-
 /** Marks a reference that is not there; no centre has this number. */
 const NONE = 0xffff;
+/** Items of a centre from which on a kernel compares them; it takes half a megabyte for a start. */
+const KERNEL_FROM = 4096;
+
+/** The items of one centre. */
+interface Group {
+  readonly buckets: BucketTables;
+  scan: Scan;
+}
 
 /** An index of signatures by dense reference numbers. References are small integers given by the store. */
 export class LshIndex {
@@ -126,20 +57,25 @@ export class LshIndex {
   readonly #within: number;
   readonly #most: number;
   readonly #bitsOf: (count: number) => number;
-  readonly #groups = new Map<number, BucketTables>();
+  readonly #groups = new Map<number, Group>();
+  #chunks: SignatureChunks | undefined;
   #words = new Uint32Array(1024 * SIGNATURE_WORDS);
   #centres = new Uint16Array(1024).fill(NONE);
-  /** The centre in whose group a reference stands, also after it has gone. */
+  /** The centre in whose buckets a reference stands, also after it has gone. */
   #listed = new Uint16Array(1024).fill(NONE);
+  /** The place of a reference in the scan of its centre. */
+  #places = new Uint32Array(1024);
   /** 1 while a query has met a reference. */
   #seen = new Uint8Array(1024);
+  /** Differing bits that were enough for the last query. */
+  #guess: number | undefined;
   #size = 0; // one more than the largest reference seen
   #count = 0;
 
   constructor(options: LshOptions = {}) {
     this.#tables = options.tables ?? 8;
     this.#probes = options.probes ?? 48;
-    this.#scanBelow = options.scanBelow ?? 20_000;
+    this.#scanBelow = options.scanBelow ?? 4_000_000;
     this.#bucketCap = options.bucketCap ?? 4096;
     this.#within = options.within ?? 24;
     this.#most = options.most ?? 65_536;
@@ -165,26 +101,31 @@ export class LshIndex {
 
   add(ref: number, bits: Uint32Array, centre = 0, offset = 0): void {
     if (ref >= this.#centres.length) this.#grow(Math.max(ref + 1, this.#centres.length * 2));
-    if (this.#centres[ref] === NONE) this.#count++;
+    const before = this.#centres[ref]!;
+    if (before === NONE) this.#count++;
+    else if (before !== centre) this.#unscan(ref);
     const at = ref * SIGNATURE_WORDS;
     for (let i = 0; i < SIGNATURE_WORDS; i++) this.#words[at + i] = bits[offset + i]!;
     this.#centres[ref] = centre;
     this.#size = Math.max(this.#size, ref + 1);
-    let group = this.#groups.get(centre);
-    if (group === undefined) {
-      group = new BucketTables(this.#tables, this.#bitsOf, this.#bucketCap);
-      this.#groups.set(centre, group);
+    const group = this.#groupOf(centre);
+    if (before === centre) group.scan.set(this.#places[ref]!, ref, this.#words, at);
+    else this.#places[ref] = group.scan.add(ref, this.#words, at);
+    if (group.scan.count === KERNEL_FROM && group.scan instanceof PlainScan) {
+      this.#chunks ??= new SignatureChunks(signatureKernel());
+      group.scan = SignatureScan.from(group.scan, this.#chunks, this.#words);
     }
     if (this.#listed[ref] === centre) {
-      group.invalidate();
+      group.buckets.invalidate();
       return;
     }
     this.#listed[ref] = centre;
-    group.add(ref, this.#words);
+    group.buckets.add(ref, this.#words);
   }
 
   remove(ref: number): void {
     if (!this.has(ref)) return;
+    this.#unscan(ref);
     this.#centres[ref] = NONE;
     this.#count--;
     this.#words.fill(0, ref * SIGNATURE_WORDS, (ref + 1) * SIGNATURE_WORDS);
@@ -205,7 +146,9 @@ export class LshIndex {
 
   /** Makes the tables of all centres that are too large to scan, so that the first query need not. */
   build(): void {
-    for (const group of this.#groups.values()) if (group.count >= this.#scanBelow) group.build(this.#words);
+    for (const { scan, buckets } of this.#groups.values()) {
+      if (scan.count >= this.#scanBelow) buckets.build(this.#words);
+    }
   }
 
   /**
@@ -213,27 +156,20 @@ export class LshIndex {
    * to twice the limit), so that the list does not depend on the order of insertion.
    */
   nearest(queries: readonly CentredQuery[], limit: number): Near[] {
-    const histogram = new Uint32Array(SIGNATURE_WORDS * 32 + 1);
-    const refs: number[] = [];
-    const distances: number[] = [];
-    // The least distance within which `limit` have been seen: what is farther cannot be in the list any more.
-    let cut = histogram.length - 1;
-    let within = 0;
-    this.#visit(queries, (ref, own) => {
-      const d = hamming(own, this.#words, 0, ref * SIGNATURE_WORDS);
-      if (d > cut) return;
-      refs.push(ref);
-      distances.push(d);
-      histogram[d] = histogram[d]! + 1;
-      within++;
-      while (cut > 0 && within - histogram[cut]! >= limit) within -= histogram[cut--]!;
-    });
-    const found: Near[] = [];
-    for (let i = 0; i < refs.length; i++) {
-      if (distances[i]! <= cut) found.push({ ref: refs[i]!, distance: distances[i]! });
+    const list = new NearestList(limit);
+    const scans: { scan: Scan; own: Uint32Array }[] = [];
+    const large: CentredQuery[] = [];
+    for (const query of queries) {
+      const scan = this.#groups.get(query.centre)?.scan;
+      if (scan === undefined) continue;
+      if (scan.count < this.#scanBelow) scans.push({ scan, own: query.signed.bits });
+      else large.push(query);
     }
-    found.sort((a, b) => a.distance - b.distance || a.ref - b.ref);
-    return found.slice(0, limit * 2);
+    this.#guess = scanNearest(scans, list, this.#guess);
+    this.#visit(large, (ref, own) => {
+      list.offer(ref, hamming(own, this.#words, 0, ref * SIGNATURE_WORDS));
+    });
+    return list.toSorted();
   }
 
   /** All references that share a probed bucket with the query, and those not yet in the tables; each once. */
@@ -243,8 +179,8 @@ export class LshIndex {
     return Uint32Array.from(out);
   }
 
-  /** Every candidate once, with the query's signature for its centre. `probe`: all of the probed buckets, of all centres. */
-  #visit(queries: readonly CentredQuery[], visit: (ref: number, own: Uint32Array) => void, probe = false): void {
+  /** Every item of the probed buckets once, with the query's signature for its centre. `all`: also of crowded buckets. */
+  #visit(queries: readonly CentredQuery[], visit: (ref: number, own: Uint32Array) => void, all = false): void {
     const seen = this.#seen;
     const centres = this.#centres;
     const met: number[] = [];
@@ -257,16 +193,32 @@ export class LshIndex {
         met.push(ref);
         visit(ref, signed.bits);
       };
-      if (!probe && group.count < this.#scanBelow) for (const ref of group.refs) once(ref);
-      else {
-        const keysOf = (table: number, bits: number): number[] =>
-          probeKeys(signed.projections.subarray(table * 16, table * 16 + bits), this.#probes);
-        const within = probe ? 64 : this.#within;
-        const most = probe ? Infinity : this.#most / (this.#tables * queries.length);
-        group.collect({ words: this.#words, own: signed.bits, keysOf, within, most }, once);
-      }
+      const keysOf = (table: number, bits: number): number[] =>
+        probeKeys(signed.projections.subarray(table * 16, table * 16 + bits), this.#probes);
+      const within = all ? 64 : this.#within;
+      const most = all ? Infinity : this.#most / (this.#tables * queries.length);
+      group.buckets.collect({ words: this.#words, own: signed.bits, keysOf, within, most }, once);
     }
     for (let i = 0; i < met.length; i++) seen[met[i]!] = 0;
+  }
+
+  #groupOf(centre: number): Group {
+    let group = this.#groups.get(centre);
+    if (group === undefined) {
+      group = { buckets: new BucketTables(this.#tables, this.#bitsOf, this.#bucketCap), scan: new PlainScan() };
+      this.#groups.set(centre, group);
+    }
+    return group;
+  }
+
+  /** Takes an item out of its scan: the last one fills its place. */
+  #unscan(ref: number): void {
+    const { scan } = this.#groups.get(this.#centres[ref]!)!;
+    const place = this.#places[ref]!;
+    const last = scan.pop();
+    if (last === ref) return;
+    scan.set(place, last, this.#words, last * SIGNATURE_WORDS);
+    this.#places[last] = place;
   }
 
   #grow(capacity: number): void {
@@ -280,6 +232,9 @@ export class LshIndex {
     };
     this.#centres = grown(this.#centres);
     this.#listed = grown(this.#listed);
+    const places = new Uint32Array(capacity);
+    places.set(this.#places);
+    this.#places = places;
     this.#seen = new Uint8Array(capacity);
   }
 }

@@ -20,7 +20,8 @@ import { TermIndex } from './_term-index.ts';
 import type { Lexical, LexicalOptions } from './_terms.ts';
 import { CairnError } from '../errors.ts';
 import type { Edge, EdgeKind, Link } from './links.ts';
-import type { CentredQuery, LshOptions, Near } from './lsh.ts';
+import type { Near } from './_nearest-list.ts';
+import type { CentredQuery, LshOptions } from './lsh.ts';
 import {
   type Change,
   type Degree,
@@ -190,12 +191,12 @@ export class SqliteStore implements Store {
 
   async read(refs: ArrayLike<number>): Promise<(Row | undefined)[]> {
     this.#expectOpen();
-    return this.#guard(() => Array.from(refs, (ref) => this.#tables.rows.row(ref)));
+    return this.#guard(() => this.#tables.rows.some(refs));
   }
 
   async sketches(refs: ArrayLike<number>): Promise<(StoredSketchRow | undefined)[]> {
     this.#expectOpen();
-    return this.#guard(() => Array.from(refs, (ref) => this.#tables.rows.sketch(ref)));
+    return this.#guard(() => this.#tables.rows.sketches(refs));
   }
 
   async list(options: { before?: number; limit: number; sketches?: boolean }): Promise<Row[]> {
@@ -286,7 +287,7 @@ export class SqliteStore implements Store {
 
   async links(refs: ArrayLike<number>): Promise<(readonly Link[])[]> {
     this.#expectOpen();
-    return this.#guard(() => Array.from(refs, (ref) => this.#tables.graph.links(ref)));
+    return this.#guard(() => this.#tables.graph.linksOf(refs));
   }
 
   async owners(): Promise<OwnedLinks[]> {

@@ -4,7 +4,8 @@
 import { CairnError } from '../errors.ts';
 import type { Lexical, LexicalOptions, TermList } from './_terms.ts';
 import type { Edge, EdgeKind, Link } from './links.ts';
-import type { CentredQuery, Near } from './lsh.ts';
+import type { Near } from './_nearest-list.ts';
+import type { CentredQuery } from './lsh.ts';
 
 /** 128 bits: a prefix of the SHA-256 of what an event is. */
 export type Id = Uint8Array;
@@ -71,7 +72,7 @@ export interface StoredRow {
 }
 
 /** What comparing an event with a cue needs of its row. */
-export type StoredSketchRow = Pick<StoredRow, 'ref' | 'structure' | 'sketch'>;
+export type StoredSketchRow = Pick<StoredRow, 'ref' | 'sketch'>;
 
 /** A row whose checksum does not match: everything else stays readable. */
 export interface CorruptRow {

@@ -13,6 +13,7 @@ export const bench: Command = {
     quick: { type: 'boolean', about: 'fewer rounds: a look, not a figure to quote' },
     seed: { type: 'number', about: 'seed of the workload (default 7)' },
     data: { type: 'string', value: 'DIR', about: 'folder of optional data sets' },
+    keep: { type: 'string', value: 'DIR', about: 'folder where what takes long to build stays for the next run' },
   },
   examples: ['cairn bench', 'cairn bench train-step --json'],
   async run(args, io) {
@@ -27,10 +28,12 @@ export const bench: Command = {
     }
     const run = await loadRun<BenchOptions, BenchReport>(dir, 'bench', name);
     const data = args.text('data');
+    const keep = args.text('keep');
     const report = await run({
       quick: args.flag('quick'),
       seed: args.number('seed') ?? 7,
       ...(data === undefined ? {} : { data }),
+      ...(keep === undefined ? {} : { keep }),
       log: (line) => io.progress(line),
       signal: io.signal,
     });

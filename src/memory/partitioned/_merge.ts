@@ -1,7 +1,7 @@
 // One answer from the answers of all partitions. Each partition's list is cut by the same order and limit as the whole, so
 // nothing of the whole's list is missing from them.
 import { byEdge, byWeight, type Edge, edgeName } from '../links.ts';
-import type { Near } from '../lsh.ts';
+import type { Near } from '../_nearest-list.ts';
 import type { StoreStats } from '../store.ts';
 
 export interface Scored {

@@ -7,7 +7,8 @@ import { dumpLines } from '../_dump.ts';
 import type { Lexical, LexicalOptions } from '../_terms.ts';
 import type { Edge, EdgeKind, Link } from '../links.ts';
 import { byEdge } from '../links.ts';
-import type { CentredQuery, Near } from '../lsh.ts';
+import type { Near } from '../_nearest-list.ts';
+import type { CentredQuery } from '../lsh.ts';
 import {
   type Change,
   type Degree,

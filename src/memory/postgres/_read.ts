@@ -3,7 +3,9 @@
 // numbers as in every other store.
 import { rarity } from '../_sharing.ts';
 import { inverseFrequency, type Lexical, type LexicalOptions } from '../_terms.ts';
-import { type CentredQuery, type Near, probeKeys } from '../lsh.ts';
+import type { Near } from '../_nearest-list.ts';
+import type { CentredQuery } from '../lsh.ts';
+import { probeKeys } from '../probes.ts';
 import type { Sharing, SharingOptions } from '../store.ts';
 import type { Fragment, Sql } from './_link.ts';
 import { groupsOf } from './_lists.ts';

@@ -6,7 +6,8 @@ import { dumpLines } from '../_dump.ts';
 import { contentHash } from '../_hash.ts';
 import type { Lexical, LexicalOptions } from '../_terms.ts';
 import { type Edge, type EdgeKind, type Link, unpackLinks } from '../links.ts';
-import type { CentredQuery, LshOptions, Near } from '../lsh.ts';
+import type { Near } from '../_nearest-list.ts';
+import type { CentredQuery, LshOptions } from '../lsh.ts';
 import {
   type Change,
   type Degree,
