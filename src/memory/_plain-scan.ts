@@ -1,7 +1,7 @@
 // The signatures of a small centre, compared one by one: what SignatureScan does with a kernel for many.
 import { HEAD } from './_signature-kernel.ts';
 import type { NearestList } from './_nearest-list.ts';
-import type { Scan } from './_scan.ts';
+import type { Counts, Scan } from './_scan.ts';
 import { hamming, SIGNATURE_WORDS } from './signature.ts';
 
 const HEAD_WORDS = HEAD / 4;
@@ -40,11 +40,16 @@ export class PlainScan implements Scan {
     return this.#refs[--this.#count]!;
   }
 
-  measure(own: Uint32Array): void {
+  measure(own: Uint32Array, bits: number): Counts {
     if (this.#heads.length < this.#count) this.#heads = new Uint8Array(this.#refs.length);
+    let [upTo, below] = [0, 0];
     for (let place = 0; place < this.#count; place++) {
-      this.#heads[place] = hamming(own, this.#words, 0, place * SIGNATURE_WORDS, HEAD_WORDS);
+      const head = hamming(own, this.#words, 0, place * SIGNATURE_WORDS, HEAD_WORDS);
+      this.#heads[place] = head;
+      if (head <= bits) upTo++;
+      if (head < bits) below++;
     }
+    return { upTo, below };
   }
 
   within(bits: number): number {

@@ -12,12 +12,18 @@ export interface Scan {
   set(place: number, ref: number, words: Uint32Array, offset: number): void;
   /** Takes the last item out; returns its reference. */
   pop(): number;
-  /** Compares the heads of all items with a query's. */
-  measure(own: Uint32Array): void;
+  /** Compares the heads of all items with a query's; counts those that differ in at most, and in less than, so many bits. */
+  measure(own: Uint32Array, bits: number): Counts;
   /** Items of the last query whose heads differ in at most so many bits. */
   within(bits: number): number;
   /** Offers those items with their distance of all bits. */
   collect(own: Uint32Array, bits: number, list: NearestList): void;
+}
+
+/** Items that differ in at most, and in less than, some number of bits. */
+export interface Counts {
+  readonly upTo: number;
+  readonly below: number;
 }
 
 /** So many items are compared in all bits at once. */
@@ -39,20 +45,29 @@ export function scanNearest(
 ): number {
   const total = scans.reduce((sum, { scan }) => sum + scan.count, 0);
   if (total === 0) return guess;
-  for (const { scan, own } of scans) scan.measure(own);
+  const counts = scans.map(({ scan, own }) => scan.measure(own, guess));
   const enough = Math.max(LEAST, PER_ASKED * list.limit);
-  const bits = total <= Math.max(ALL_BELOW, enough) ? HEAD * 8 : leastBits(scans, enough, guess);
+  const bits = total <= Math.max(ALL_BELOW, enough) ? HEAD * 8 : leastBits(scans, enough, guess, counts);
   for (const { scan, own } of scans) scan.collect(own, bits, list);
-  return bits;
+  return total <= ALL_BELOW ? guess : bits;
 }
 
 /** The fewest differing bits of a head within which there are so many items; at most all bits. */
-function leastBits(scans: readonly { readonly scan: Scan }[], wanted: number, guess: number): number {
+function leastBits(
+  scans: readonly { readonly scan: Scan }[],
+  wanted: number,
+  guess: number,
+  counts: readonly Counts[],
+): number {
   const isEnough = (bits: number): boolean => scans.reduce((sum, { scan }) => sum + scan.within(bits), 0) >= wanted;
-  let bits = Math.min(guess, HEAD * 8);
-  if (isEnough(bits)) while (bits > 0 && isEnough(bits - 1)) bits--;
-  else
+  const sumOf = (of: 'upTo' | 'below'): number => counts.reduce((sum, c) => sum + c[of], 0);
+  let bits = guess;
+  if (sumOf('upTo') < wanted) {
     do bits++;
     while (bits < HEAD * 8 && !isEnough(bits));
+  } else if (sumOf('below') >= wanted) {
+    do bits--;
+    while (bits > 0 && isEnough(bits - 1));
+  }
   return bits;
 }

@@ -21,13 +21,18 @@ export const FIRST_CHUNK = FOUND + CHUNK * 4;
 
 /** A found item: its place in the chunk in the low bits, its distance of 256 bits above. */
 export const PLACE_BITS = 14;
+/** A count of a chunk takes this many bits. */
+export const COUNT_BITS = 16;
 
 export interface SignatureKernel {
   /** The bytes that the functions work on. They may move when it grows. */
   readonly bytes: () => Uint8Array;
   readonly grow: (bytes: number) => void;
-  /** Writes the distances of the heads of so many blocks of a chunk. */
-  readonly measure: (chunk: number, blocks: number) => void;
+  /**
+   * Writes the distances of the heads of so many blocks of a chunk. Returns how many are at most `within`, and from bit 16 on
+   * how many are less.
+   */
+  readonly measure: (chunk: number, blocks: number, within: number) => number;
   /** How many of those distances are at most `within`. */
   readonly count: (chunk: number, blocks: number, within: number) => number;
   /** Lists the items within whose distance of 256 bits is at most `cut`; returns how many they are. */
@@ -37,13 +42,16 @@ export interface SignatureKernel {
 /** The kernel in plain TypeScript. */
 export function plainKernel(): SignatureKernel {
   let bytes = new Uint8Array(FIRST_CHUNK);
-  const measure = (chunk: number, blocks: number): void => {
+  const measure = (chunk: number, blocks: number, within: number): number => {
+    let counts = 0;
     for (let place = 0; place < blocks * BLOCK; place++) {
       const at = chunk + headOf(place);
       let sum = 0;
       for (let j = 0; j < HEAD; j++) sum += bitsOfByte(bytes[at + j * BLOCK]! ^ bytes[QUERY + j]!);
       bytes[chunk + DISTANCES + place] = sum;
+      counts += (sum <= within ? 1 : 0) + (sum < within ? 1 << COUNT_BITS : 0);
     }
+    return counts;
   };
   const count = (chunk: number, blocks: number, within: number): number => {
     let n = 0;

@@ -4,6 +4,7 @@ import {
   BLOCK,
   CHUNK,
   CHUNK_BYTES,
+  COUNT_BITS,
   DISTANCES,
   FIRST_CHUNK,
   FOUND,
@@ -17,7 +18,7 @@ import {
 } from './_signature-kernel.ts';
 import type { NearestList } from './_nearest-list.ts';
 import type { PlainScan } from './_plain-scan.ts';
-import type { Scan } from './_scan.ts';
+import type { Counts, Scan } from './_scan.ts';
 import { SIGNATURE_WORDS } from './signature.ts';
 
 /** Chunks of one kernel, shared by the centres of an index. */
@@ -85,16 +86,24 @@ export class SignatureScan implements Scan {
     return this.#refs[--this.#count]!;
   }
 
-  measure(own: Uint32Array): void {
+  measure(own: Uint32Array, bits: number): Counts {
     const { kernel } = this.#chunks;
     this.#ask(own);
+    let [upTo, below] = [0, 0];
     this.#each((chunk, items) => {
       const blocks = Math.ceil(items / BLOCK);
-      kernel.measure(chunk, blocks);
+      const counts = kernel.measure(chunk, blocks, bits);
+      upTo += counts & ((1 << COUNT_BITS) - 1);
+      below += counts >>> COUNT_BITS;
       // The last block may not be full.
-      if (items < blocks * BLOCK)
-        kernel.bytes().fill(0xff, chunk + DISTANCES + items, chunk + DISTANCES + blocks * BLOCK);
+      const heads = kernel.bytes();
+      for (let at = chunk + DISTANCES + items; at < chunk + DISTANCES + blocks * BLOCK; at++) {
+        if (heads[at]! <= bits) upTo--;
+        if (heads[at]! < bits) below--;
+        heads[at] = 0xff;
+      }
     });
+    return { upTo, below };
   }
 
   within(bits: number): number {

@@ -2,6 +2,7 @@
 // checked against, the plain one in _signature-kernel.ts.
 import {
   BLOCK,
+  COUNT_BITS,
   DISTANCES,
   FIRST_CHUNK,
   FOUND,
@@ -31,19 +32,20 @@ import {
 const PAGE = 65_536;
 const HEADS = Array.from({ length: HEAD }, (_, j) => j);
 
-/** measure(chunk, blocks): the distance of every head. */
+/** measure(chunk, blocks, within): the distance of every head, and how many are at most and less than a bound. */
 const measure: WasmFunction = (() => {
-  const [chunk, blocks, out, first] = [0, 1, 2, 3];
+  const [chunk, blocks, within, out, counts, first] = [0, 1, 2, 3, 4, 5];
+  const [bound, sums] = [first + HEAD, first + HEAD + 1];
   return {
     name: 'measure',
-    params: 2,
-    returns: false,
-    locals: { i32: 1, v128: HEAD },
+    params: 3,
+    returns: true,
+    locals: { i32: 2, v128: HEAD + 2 },
     code: [
       ...HEADS.flatMap((j) => [i32.const(0), v128.load8Splat(QUERY + j), set(first + j)]),
+      [...get(within), ...i8x16.splat, ...set(bound)],
       [...get(chunk), ...i32.const(DISTANCES), ...i32.add, ...set(out)],
       repeat(
-        get(out),
         ...HEADS.flatMap((j) => [
           get(chunk),
           v128.load(j * BLOCK),
@@ -52,12 +54,17 @@ const measure: WasmFunction = (() => {
           i8x16.popcnt,
           j === 0 ? [] : i8x16.add,
         ]),
-        v128.store(),
+        set(sums),
+        [...get(out), ...get(sums), ...v128.store()],
+        [...get(counts), ...get(sums), ...get(bound), ...i8x16.leU, ...i8x16.bitmask, ...i32.popcnt, ...i32.add],
+        [...get(sums), ...get(bound), ...i8x16.ltU, ...i8x16.bitmask, ...i32.popcnt],
+        [...i32.const(COUNT_BITS), ...i32.shl, ...i32.add, ...set(counts)],
         advance(chunk, BLOCK * HEAD),
         advance(out, BLOCK),
         advance(blocks, -1),
         get(blocks),
       ),
+      get(counts),
     ],
   };
 })();

@@ -47,6 +47,7 @@ export const v128 = {
 };
 export const i8x16 = {
   splat: vector(0x0f),
+  ltU: vector(0x26),
   leU: vector(0x2a),
   popcnt: vector(0x62),
   bitmask: vector(0x64),

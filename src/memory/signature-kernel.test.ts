@@ -43,11 +43,12 @@ describe(`the kernel in WebAssembly, seed ${seed}`, () => {
         (blocks, within, cut) => {
           const [a, b] = kernels.map((kernel) => {
             const chunk = FIRST_CHUNK + CHUNK_BYTES;
-            kernel.measure(chunk, blocks);
+            const counts = kernel.measure(chunk, blocks, within);
             const count = kernel.count(chunk, blocks, within);
             const n = kernel.collect(chunk, blocks, within, cut);
             const bytes = kernel.bytes();
             return {
+              counts,
               count,
               distances: bytes.slice(chunk + DISTANCES, chunk + DISTANCES + blocks * BLOCK),
               found: bytes.slice(FOUND, FOUND + n * 4),
