@@ -4,6 +4,7 @@ import { idToText, isCorrupt, type Memory, type Row } from '../memory/index.ts';
 import { dequantise, fromBytes } from '../sketch/index.ts';
 import { Rng } from '../tensor/index.ts';
 import { neighbourLayout } from './_neighbour-layout.ts';
+import { slices } from './_slices.ts';
 
 export interface MapOptions {
   /** Events on the map; a larger memory is sampled evenly, its latest events always among them. Default 4,000. */
@@ -59,7 +60,6 @@ const TIES = 2;
 const MOST_COMPONENTS = 1_500;
 const MOST_TIES = 12_000;
 const EVERYWHERE = 0.2;
-const SLICE_MS = 12;
 
 /**
  * Draws the map. Works in short slices, so that a server goes on answering meanwhile.
@@ -274,15 +274,4 @@ function scaleOf(points: readonly ArrayLike<number>[], c: number): number {
 
 function place(value: number, scale: number): number {
   return Number(Math.max(-1, Math.min(1, value / scale)).toFixed(4));
-}
-
-/** A pause that only happens when a slice of time is used up. */
-function slices(signal: AbortSignal | undefined): () => Promise<void> {
-  let began = performance.now();
-  return async () => {
-    signal?.throwIfAborted();
-    if (performance.now() - began < SLICE_MS) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    began = performance.now();
-  };
 }

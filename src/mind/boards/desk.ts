@@ -6,6 +6,7 @@ import type { Digits } from '../../data/index.ts';
 import type { Hit, Memory, StoredEvent } from '../../memory/index.ts';
 import { solveUnique } from '../../reason/index.ts';
 import { unroll, type Obj } from '../../sketch/index.ts';
+import { slices } from '../_slices.ts';
 import { forEachCall, receiptOf, type Mind } from '../mind.ts';
 import type { EventId, Outcome, Provenance, Reply } from '../module.ts';
 import { decodeReceipt } from '../receipt.ts';
@@ -289,8 +290,9 @@ export class Desk implements Boards {
     await this.close();
   }
 
-  /** Counts boards that were recorded after the totals were saved. */
+  /** Counts boards that were recorded after the totals were saved; in a memory that came without totals these are all. */
   async #countMissing(): Promise<void> {
+    const pause = slices();
     const missing: StoredEvent[] = [];
     for (let before: number | undefined; ;) {
       const page = await this.mind.memory.list({ limit: 100, ...(before === undefined ? {} : { before }) });
@@ -299,10 +301,12 @@ export class Desk implements Boards {
           missing.push(event);
       before = page.at(-1)?.ordinal;
       if (before === undefined || before <= this.#totals.upTo) break;
+      await pause();
     }
     for (const event of missing.reverse()) {
       const record = this.#record(event);
       if (record) await this.#totals.add(toBoardView(record), event.provenance, isWrong(record));
+      await pause();
     }
   }
 
