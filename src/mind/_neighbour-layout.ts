@@ -21,10 +21,9 @@ const MOST_STEP = 4;
 export async function neighbourLayout(options: NeighbourLayoutOptions): Promise<[number, number][]> {
   const { neighbours, start, pause } = options;
   const n = start.length;
-  const rng = new Rng(options.seed);
+  const next = draws(new Rng(options.seed).u32(), n);
   const x = Float64Array.from(start, ([px]) => 10 * px);
   const y = Float64Array.from(start, ([, py]) => 10 * py);
-  const clip = (v: number): number => Math.max(-MOST_STEP, Math.min(MOST_STEP, v));
   for (let epoch = 0; epoch < EPOCHS; epoch++) {
     const rate = 1 - epoch / EPOCHS;
     for (let i = 0; i < n; i++) {
@@ -37,7 +36,7 @@ export async function neighbourLayout(options: NeighbourLayoutOptions): Promise<
         x[j]! -= rate * clip(pull * dx);
         y[j]! -= rate * clip(pull * dy);
         for (let k = 0; k < NEGATIVES; k++) {
-          const other = Math.floor(rng.uniform() * n);
+          const other = next();
           if (other === i) continue;
           dx = x[i]! - x[other]!;
           dy = y[i]! - y[other]!;
@@ -52,4 +51,19 @@ export async function neighbourLayout(options: NeighbourLayoutOptions): Promise<
   }
   const [mx, my] = [x.reduce((s, v) => s + v, 0) / (n || 1), y.reduce((s, v) => s + v, 0) / (n || 1)];
   return Array.from(x, (v, i) => [v - mx, y[i]! - my]);
+}
+
+function clip(v: number): number {
+  return v > MOST_STEP ? MOST_STEP : v < -MOST_STEP ? -MOST_STEP : v;
+}
+
+/** Places below n one after another, by xorshift: what is repelled need not be a good random number, only a cheap one. */
+function draws(seed: number, n: number): () => number {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return Math.floor(((state >>> 0) / 4294967296) * n);
+  };
 }

@@ -1,9 +1,10 @@
 // A map of a memory for people: its events laid out so that those with like sketches are near, each tied to the events most
 // like it, and the components that several of them share. A picture, not an index: recall never uses it.
 import { idToText, isCorrupt, type Memory, type Row } from '../memory/index.ts';
-import { dequantise, fromBytes } from '../sketch/index.ts';
-import { Rng } from '../tensor/index.ts';
+import { fromBytes } from '../sketch/index.ts';
+import { nearestPoints } from './_nearest-points.ts';
 import { neighbourLayout } from './_neighbour-layout.ts';
+import { principalScores } from './_principal.ts';
 import { slices } from './_slices.ts';
 
 export interface MapOptions {
@@ -68,10 +69,13 @@ const EVERYWHERE = 0.2;
 export async function memoryMap(memory: Memory, options: MapOptions = {}): Promise<MemoryMap> {
   const pause = slices(options.signal);
   const rows = await sample(memory, options.limit ?? 4_000, pause);
-  const { points, explained } = await layOut(memory, rows, pause);
-  const near = await neighbours(points, pause);
-  const [wx, wy] = [scaleOf(points, 0), scaleOf(points, 1)];
-  const start = points.map((p): [number, number] => [p[0]! / wx, p[1]! / wy]);
+  const width = Math.min(PREFIX, memory.spec.dim);
+  const data = await prefixesOf(memory, rows, width, pause);
+  const { scores: points, explained } = await principalScores({ data, width, components: COMPONENTS, pause });
+  const near = await nearestPoints({ points, width: COMPONENTS, k: NEIGHBOURS, pause });
+  const plane = rows.map((_, i): [number, number] => [points[i * COMPONENTS]!, points[i * COMPONENTS + 1]!]);
+  const [wx, wy] = [scaleOf(plane, 0), scaleOf(plane, 1)];
+  const start = plane.map(([px, py]): [number, number] => [px / wx, py / wy]);
   const scores = await neighbourLayout({ neighbours: near, start, seed: 'memory-map', pause });
   const shared = await sharedComponents(memory, rows, options.label, scores, pause);
   const scale = Math.max(scaleOf(scores, 0), scaleOf(scores, 1));
@@ -116,90 +120,21 @@ async function sample(memory: Memory, limit: number, pause: () => Promise<void>)
   return rows;
 }
 
-/** Scores [events][COMPONENTS] of the centred sketches on their first principal components, by subspace iteration. */
-async function layOut(
+/** The kept prefix of every sketch. @returns [events, d] */
+async function prefixesOf(
   memory: Memory,
   rows: readonly StoredRow[],
+  d: number,
   pause: () => Promise<void>,
-): Promise<{ points: Float64Array[]; explained: number }> {
-  const n = rows.length;
-  const d = Math.min(PREFIX, memory.spec.dim);
-  const data = new Float32Array(n * d);
-  for (let i = 0; i < n; i++) {
+): Promise<Float64Array> {
+  const data = new Float64Array(rows.length * d);
+  for (const [i, row] of rows.entries()) {
     // Codes of a sketch whose random coordinates were erased are in another order: they stay at the centre.
-    const stored = fromBytes(rows[i]!.sketch, memory.spec);
-    if (stored.order === 0) data.set(dequantise(stored).subarray(0, d), i * d);
-    if (i % 128 === 127) await pause();
+    const { order, codes, step } = fromBytes(row.sketch, memory.spec);
+    if (order === 0) for (let j = 0; j < Math.min(d, codes.length); j++) data[i * d + j] = codes[j]! * step;
+    if (i % 64 === 63) await pause();
   }
-  const mean = new Float64Array(d);
-  for (let i = 0; i < n; i++) for (let j = 0; j < d; j++) mean[j]! += data[i * d + j]! / n;
-  let variance = 0;
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < d; j++) {
-      const v = (data[i * d + j]! -= mean[j]!);
-      variance += v * v;
-    }
-  }
-  await pause();
-  const rng = new Rng('memory-map');
-  let basis = Array.from({ length: COMPONENTS }, () => Float64Array.from({ length: d }, () => rng.normal()));
-  let scores: Float64Array[] = [];
-  for (let round = 0; round < 8; round++) {
-    orthonormalise(basis);
-    scores = Array.from({ length: n }, () => new Float64Array(COMPONENTS));
-    const next = basis.map(() => new Float64Array(d));
-    for (let i = 0; i < n; i++) {
-      for (let c = 0; c < COMPONENTS; c++) {
-        const b = basis[c]!;
-        let s = 0;
-        for (let j = 0; j < d; j++) s += data[i * d + j]! * b[j]!;
-        scores[i]![c] = s;
-        const to = next[c]!;
-        for (let j = 0; j < d; j++) to[j]! += s * data[i * d + j]!;
-      }
-      if (i % 64 === 63) await pause();
-    }
-    if (round < 7) basis = next;
-  }
-  const shown = scores.reduce((sum, s) => sum + s.reduce((t, v) => t + v * v, 0), 0);
-  return { points: scores, explained: shown / (variance || 1) };
-}
-
-/** Gram-Schmidt, with signs fixed by the largest entry so that the same memory gives the same map. */
-function orthonormalise(basis: Float64Array[]): void {
-  basis.forEach((v, k) => {
-    for (const u of basis.slice(0, k)) {
-      const s = v.reduce((sum, x, j) => sum + x * u[j]!, 0);
-      for (let j = 0; j < v.length; j++) v[j]! -= s * u[j]!;
-    }
-    let largest = 0;
-    for (let j = 1; j < v.length; j++) if (Math.abs(v[j]!) > Math.abs(v[largest]!)) largest = j;
-    const norm = Math.hypot(...v) * Math.sign(v[largest]! || 1);
-    for (let j = 0; j < v.length; j++) v[j]! /= norm || 1;
-  });
-}
-
-async function neighbours(points: readonly Float64Array[], pause: () => Promise<void>): Promise<number[][]> {
-  const found: number[][] = [];
-  const n = points.length;
-  for (let i = 0; i < n; i++) {
-    const p = points[i]!;
-    const best: { at: number; distance: number }[] = [];
-    for (let k = 0; k < n; k++) {
-      if (k === i) continue;
-      const q = points[k]!;
-      let distance = 0;
-      for (let c = 0; c < COMPONENTS; c++) distance += (p[c]! - q[c]!) ** 2;
-      if (best.length < NEIGHBOURS || distance < best.at(-1)!.distance) {
-        best.push({ at: k, distance });
-        best.sort((a, b) => a.distance - b.distance);
-        if (best.length > NEIGHBOURS) best.pop();
-      }
-    }
-    found.push(best.map(({ at }) => at));
-    if (i % 32 === 31) await pause();
-  }
-  return found;
+  return data;
 }
 
 /** The nearest of each, every pair once. */
