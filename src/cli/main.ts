@@ -17,6 +17,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   transcribe: async () => (await import('./commands/transcribe.ts')).transcribe,
   generate: async () => (await import('./commands/generate.ts')).generate,
   export: async () => (await import('./commands/export.ts')).exportModel,
+  pareto: async () => (await import('./commands/pareto.ts')).pareto,
   keys: async () => (await import('./commands/keys.ts')).keys,
   cache: async () => (await import('./commands/cache.ts')).cache,
   lab: async () => (await import('./commands/lab.ts')).lab,

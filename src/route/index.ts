@@ -51,6 +51,7 @@ export {
   type CurveFigures,
   type DeferralCurve,
 } from './deferral.ts';
+export * from './pareto.ts';
 export { bestSingle, zeroRouter, nearestNeighbours, nearestRows } from './baselines.ts';
 export { betaInterval, betaQuantile, betaOfMoments, incompleteBeta, logGamma } from '../tensor/index.ts';
 export { fitIsotonic, probabilityOf, type Isotonic } from './isotonic.ts';
