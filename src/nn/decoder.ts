@@ -13,7 +13,7 @@ import {
   typeOf,
 } from '../tensor/index.ts';
 import { decodeProgram, type LanguageModel } from './lm.ts';
-import { lmSpans, type Span, spanned } from './lm-call.ts';
+import { anchorsOf, lmSpans, type Span, spanned } from './lm-call.ts';
 import { lmFeeds } from './lm-inputs.ts';
 
 export interface Decoder extends AsyncDisposable {
@@ -37,13 +37,15 @@ const CHUNKS = [64, 16, 4, 1];
 export function createDecoder(model: LanguageModel): Decoder {
   const { config, executor, state } = model;
   const spans = lmSpans(config);
-  const programs = new Map<number, Promise<Compiled>>();
-  const programFor = (length: number): Promise<Compiled> => {
-    let found = programs.get(length);
+  const stride = config.altup_sequence_stride ?? 1;
+  const programs = new Map<string, Promise<Compiled>>();
+  const programFor = (length: number, phase: number): Promise<Compiled> => {
+    const key = `${length} ${phase}`;
+    let found = programs.get(key);
     if (!found) {
-      const def = decodeProgram(config, length);
+      const def = decodeProgram(config, length, { phase });
       found = executor.compile(def, { state }).then((program) => ({ program, layout: layoutOf(def) }));
-      programs.set(length, found);
+      programs.set(key, found);
     }
     return found;
   };
@@ -57,27 +59,25 @@ export function createDecoder(model: LanguageModel): Decoder {
   async function run(ids: readonly number[]): Promise<Float32Array | Float64Array> {
     const past = tokens.length;
     const n = ids.length;
-    const { program, layout } = await programFor(n);
-    if (past === 0) cache = Object.fromEntries(layout.slots.map((slot) => [slot.name, emptySlot(slot.shape, dtype)]));
+    const { program, layout } = await programFor(n, past % stride);
+    const fresh = (span: Span): number => anchorsOf(past % (span.stride ?? 1), n, span.stride ?? 1).length;
     const input = Int32Array.from(ids);
     const feeds: Record<string, Feed> = {
       ids: input,
       positions: Int32Array.from({ length: n }, (_, i) => past + i),
       ...lmFeeds(config, input, 1, tokens),
-      ...cache,
     };
+    for (const { name, shape } of layout.slots) feeds[name] = cache[name] ?? emptySlot(shape, dtype);
     for (const span of spans) {
       const name = spanned('mask', span);
-      if (layout.inputs.has(name)) feeds[name] = chunkMask(n, held.get(span.name) ?? 0, span, dtype);
+      if (layout.inputs.has(name)) feeds[name] = chunkMask(fresh(span), held.get(span.name) ?? 0, span, dtype);
     }
     const out = await program.run(feeds);
-    cache = Object.fromEntries(
-      Object.entries(out)
-        .filter(([name]) => name.startsWith('present.'))
-        .map(([name, t]) => [name.replace('present.', 'past.'), t]),
-    );
+    for (const [name, t] of Object.entries(out)) {
+      if (name.startsWith('present.')) cache[name.replace('present.', 'past.')] = t;
+    }
     tokens.push(...ids);
-    for (const span of spans) trim(span, layout, (held.get(span.name) ?? 0) + n);
+    for (const span of spans) trim(span, layout, (held.get(span.name) ?? 0) + fresh(span));
     return out['logits']!.data as Float32Array | Float64Array;
   }
 
@@ -112,7 +112,7 @@ export function createDecoder(model: LanguageModel): Decoder {
       }
       let logits: Float32Array | Float64Array | undefined;
       for (let at = 0; at < pending.length;) {
-        const n = CHUNKS.find((size) => size <= pending.length - at)!;
+        const n = tokens.length % stride === 0 ? CHUNKS.find((size) => size <= pending.length - at)! : 1;
         logits = await run(pending.slice(at, at + n));
         at += n;
       }

@@ -23,8 +23,9 @@ export interface ExportedModel {
 
 /**
  * The .onnx files of a model directory. A classifier takes `x [batch, inputs]`; a language model's `model.onnx` takes
- * `ids [batch, length]` and its `decoder.onnx` one token, `positions [1]` and the past keys and values. A speech model gives two
- * for each size: the encoder of one piece of a stream with what it carries on, and the decoder of one frame.
+ * `ids [batch, length]` and its `decoder.onnx` one token, `positions [1]` and the past keys and values; with a stride there
+ * is one `decoder.<phase>.onnx` more for every position after an anchor. A speech model gives two for each size: the
+ * encoder of one piece of a stream with what it carries on, and the decoder of one frame.
  * @throws CairnError what `readModel` throws; `unknown_model` for a directory that is neither
  * @example
  * for (const { name, bytes } of await exportModelDir('models/read-digit-large')) writeFileSync(name, bytes);
@@ -48,7 +49,10 @@ export async function exportModelDir(
   });
   if (isLanguageModel(config)) {
     const state = lmState(config, tensors);
-    return [write('model.onnx', contextProgram(config), state), write('decoder.onnx', decodeProgram(config, 1), state)];
+    const phases = Array.from({ length: config.altup_sequence_stride ?? 1 }, (_, phase) =>
+      write(phase === 0 ? 'decoder.onnx' : `decoder.${phase}.onnx`, decodeProgram(config, 1, { phase }), state),
+    );
+    return [write('model.onnx', contextProgram(config), state), ...phases];
   }
   if (config.model_type === 'cairn_asr') {
     const state = asrState(config, tensors);
@@ -70,9 +74,12 @@ function isLanguageModel(config: ModelConfig): config is LmConfig {
   return config.model_type === 'cairn_lm';
 }
 
-/** `ids [batch, length] -> logits [batch, length, vocab]` with both dimensions symbolic, unless heads share keys. */
+/**
+ * `ids [batch, length] -> logits [batch, length, vocab]` with both dimensions symbolic, unless heads share keys or layers
+ * compute on some positions only.
+ */
 function contextProgram(config: LmConfig): ProgramDef {
-  if (config.num_key_value_heads !== config.num_attention_heads) {
+  if (config.num_key_value_heads !== config.num_attention_heads || (config.altup_sequence_stride ?? 1) > 1) {
     return lmProgram(config, { batch: 1, length: config.max_position_embeddings });
   }
   return defineProgram((b) => {

@@ -22,11 +22,20 @@ export interface Span {
   /** null: no limit. */
   readonly window: number | null;
   readonly lag: number;
+  /** Only every n-th position takes part, and windows count those. Default 1. */
+  readonly stride?: number;
 }
 
 /** Every span of a model. The decoder cuts caches and makes masks by this list. */
 export function lmSpans(c: LmConfig): readonly Span[] {
   const cross = stackCount(c) > 1 ? [crossSpan(c)] : [];
+  const stride = c.altup_sequence_stride ?? 1;
+  if (stride > 1) {
+    return [
+      { name: '', window: c.sliding_window, lag: 0 },
+      { name: 'anchor', window: null, lag: 0, stride },
+    ];
+  }
   if (c.sliding_window === null || c.sliding_window_pattern === undefined) {
     return [{ name: '', window: c.sliding_window, lag: 0 }, ...cross];
   }
@@ -40,8 +49,20 @@ export function crossSpan(c: LmConfig): Span {
 
 /** The span by which a layer attends to the positions before it. */
 export function spanOfLayer(c: LmConfig, layer: number): Span {
-  const [first, local] = lmSpans(c) as [Span, Span | undefined];
-  return seesAll(c, layer) || local?.name !== 'local' ? first : local;
+  const spans = lmSpans(c);
+  const named = (name: string): Span | undefined => spans.find((s) => s.name === name);
+  if (isStrided(c, layer)) return named('anchor')!;
+  return (seesAll(c, layer) ? undefined : named('local')) ?? spans[0]!;
+}
+
+/** Whether a layer computes on every k-th position only: all but the first and the last, when there is a stride. */
+export function isStrided(c: LmConfig, layer: number): boolean {
+  return (c.altup_sequence_stride ?? 1) > 1 && layer > 0 && layer < c.num_hidden_layers - 1;
+}
+
+/** Indices of the anchors among `length` new positions, the first of which is `phase` after an anchor. */
+export function anchorsOf(phase: number, length: number, stride: number): number[] {
+  return Array.from({ length }, (_, i) => i).filter((i) => (phase + i) % stride === 0);
 }
 
 /** `mask` or `mask.local`; `past` or `past.local`. */
@@ -61,7 +82,10 @@ export interface AuxiliaryLoss {
 export interface Frame {
   /** i32 `[T]`, counted from the start of the sequence. */
   readonly positions: Tensor;
-  mask(span: Span): Tensor | undefined;
+  /** First position modulo `altup_sequence_stride`. Default 0. */
+  readonly phase?: number;
+  /** @param length number of new positions that take part; default: all of the call */
+  mask(span: Span, length?: number): Tensor | undefined;
   past?(name: string, shape: readonly number[], span?: Span): Tensor;
   keep?(name: string, value: Tensor): void;
 }
@@ -88,13 +112,15 @@ export interface LmCall {
   readonly ids: Tensor;
   /** i32 `[T]` */
   readonly positions: Tensor;
+  /** First position modulo `altup_sequence_stride`. */
+  readonly phase: number;
   readonly training: boolean;
   readonly splitNorms: boolean;
   readonly headResults: boolean;
   /** Results that later layers take over, by name: keys and values that are shared, for example. */
   readonly shared: Map<string, Tensor>;
-  /** Additive mask `[T, S]`, -1e9 where hidden; undefined where nothing is. */
-  mask(span: Span): Tensor | undefined;
+  /** Additive mask `[T, S]`, -1e9 where hidden; undefined where nothing is. `length` stands for T where few take part. */
+  mask(span: Span, length?: number): Tensor | undefined;
   /** A host-computed input `[B, T, ...]` of `lmInputs`. */
   input(name: string): Tensor;
   /**
@@ -116,11 +142,12 @@ export function createCall(b: Builder, config: LmConfig, ids: Tensor, options: F
     config,
     ids,
     positions: frame.positions,
+    phase: frame.phase ?? 0,
     training: options.training ?? false,
     splitNorms: options.splitNorms ?? false,
     headResults: options.headResults ?? false,
     shared: new Map(),
-    mask: (span) => frame.mask(span),
+    mask: (span, n) => frame.mask(span, n),
     input(name) {
       let found = inputs.get(name);
       if (!found) {
@@ -141,7 +168,7 @@ export function createCall(b: Builder, config: LmConfig, ids: Tensor, options: F
 function wholeSequence(b: Builder, length: number): Frame {
   return {
     positions: b.constant(Int32Array.from({ length }, (_, i) => i)),
-    mask: (span) => (isSymbolic(length) || (length === 1 && span.lag === 0) ? undefined : spanMask(b, length, span)),
+    mask: (span, n = length) => (isSymbolic(n) || (n === 1 && span.lag === 0) ? undefined : spanMask(b, n, span)),
   };
 }
 
@@ -160,7 +187,7 @@ function spanMask(b: Builder, length: number, { window, lag }: Span): Tensor {
  * New tokens after cached ones. Declares `positions [T]`, `past.<name>` with symbolic lengths and masks `[T, past + T]`
  * as inputs; `finish` returns what was kept as outputs `present.<name>`.
  */
-export function decodeFrame(b: Builder, config: LmConfig, length: number): Frame & { finish(): void } {
+export function decodeFrame(b: Builder, config: LmConfig, length: number, phase = 0): Frame & { finish(): void } {
   const kept = new Map<string, Tensor>();
   const masks = new Map<string, Tensor>();
   const known = (span: Span): Span => {
@@ -170,10 +197,11 @@ export function decodeFrame(b: Builder, config: LmConfig, length: number): Frame
   const lengthOf = (span: Span): number => b.symbol(spanned('past', known(span)));
   return {
     positions: b.input('positions', [length], 'i32'),
-    mask(span) {
-      if (length === 1 && span.window === null && span.lag === 0) return undefined;
+    phase,
+    mask(span, n = length) {
+      if (n === 1 && span.window === null && span.lag === 0) return undefined;
       const name = spanned('mask', span);
-      const found = masks.get(name) ?? b.input(name, [length, addToDim(lengthOf(span), length)]);
+      const found = masks.get(name) ?? b.input(name, [n, addToDim(lengthOf(span), n)]);
       masks.set(name, found);
       return found;
     },

@@ -186,6 +186,17 @@ const RULES: readonly Rule[] = [
     expected: () => 'be absent or 1 where altup_num_inputs is above 1',
     holds: (c) => (c.altup_sequence_stride ?? 1) === 1 || (c.altup_num_inputs ?? 1) === 1,
   },
+  ...(['sliding_window', 'num_kv_shared_layers', 'sliding_window_pattern', 'stag_num_stacks'] as const).map((key) => ({
+    key,
+    expected: () => 'be absent where altup_sequence_stride is above 1',
+    holds: (c: LmConfig) => (c.altup_sequence_stride ?? 1) === 1 || (c[key] ?? null) === null,
+  })),
+  {
+    key: 'num_hidden_layers',
+    expected: () =>
+      'be at least 3 where altup_sequence_stride is above 1: the first and the last layer see all positions',
+    holds: (c) => (c.altup_sequence_stride ?? 1) === 1 || c.num_hidden_layers >= 3,
+  },
   {
     key: 'altup_sequence_stride',
     expected: (c) => `be at most max_position_embeddings ${c.max_position_embeddings}`,

@@ -15,7 +15,7 @@ import {
 } from '../tensor/index.ts';
 import { stateOf, weightsOf } from './classifier.ts';
 import { type ModelDirectory, readModel, writeModel } from './directory.ts';
-import { decodeFrame, type ForwardOptions } from './lm-call.ts';
+import { decodeFrame, type ForwardOptions, type Frame } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
 import type { SamplingOptions } from './sampling.ts';
@@ -47,12 +47,16 @@ export function lmProgram(
  * One decode call: `ids [1, length]` (and `lmInputs`), `positions [length]` and the cache `past.<name>` to `logits
  * [1, 1, vocab]` of the last token and the next cache `present.<name>`. A plain model keeps `k.<layer>` and `v.<layer>
  * [1, kvHeads, past, head]`. For more than one token, or a window, there is a `mask [length, past + length]` too, and one
- * per further span (`mask.local`).
+ * per further span (`mask.local`). With a stride there is one program per `phase`, the first position modulo the stride.
  */
-export function decodeProgram(config: LmConfig, length: number, options: ProgramOptions = {}): ProgramDef {
+export function decodeProgram(
+  config: LmConfig,
+  length: number,
+  options: ProgramOptions & Pick<Frame, 'phase'> = {},
+): ProgramDef {
   return defineProgram((b) => {
     const ids = b.input('ids', [1, length], 'i32');
-    const frame = decodeFrame(b, config, length);
+    const frame = decodeFrame(b, config, length, options.phase);
     b.output('logits', transformerForward(b, config, ids, { frame, lastOnly: true }));
     frame.finish();
   }, options);

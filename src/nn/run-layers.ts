@@ -1,7 +1,8 @@
 // Sends a residual stream through the layers of one stack.
-import type { Builder } from '../tensor/index.ts';
+import type { Builder, Tensor } from '../tensor/index.ts';
 import { innerLayer, type LayerOptions } from './layer.ts';
-import type { LmCall } from './lm-call.ts';
+import { isStrided, type LmCall } from './lm-call.ts';
+import { sequenceLayer } from './sequence-altup.ts';
 import type { Stream } from './stream.ts';
 
 export interface RunLayersOptions {
@@ -23,7 +24,10 @@ export function runLayers<S>(
   let state = opened;
   for (const layer of layers) {
     state = b.scope(`blocks.${layer}`, () =>
-      stream.layer(state, layer, (x) => innerLayer(b, call, layer, x, settings.options?.(layer))),
+      stream.layer(state, layer, (x) => {
+        const inner = (y: Tensor, own: LmCall): Tensor => innerLayer(b, own, layer, y, settings.options?.(layer));
+        return isStrided(call.config, layer) ? sequenceLayer(b, call, layer, x, inner) : inner(x, call);
+      }),
     );
   }
   return state;

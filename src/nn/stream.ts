@@ -1,6 +1,7 @@
 // The residual stream that inner layers read from and write to. The plain one is a single tensor; wider ones keep several
 // and let each layer work on a part.
 import type { Builder, Tensor } from '../tensor/index.ts';
+import { altupStream } from './altup.ts';
 import type { LmCall } from './lm-call.ts';
 
 /** How a stream of state `S` is opened, changed by a layer and closed. */
@@ -19,18 +20,19 @@ export interface Stream<S> {
   close(state: S): Tensor;
 }
 
-/** The stream of a config. */
-export function streamOf(_b: Builder, call: LmCall): Stream<Tensor> {
-  return plainStream(call.config.hidden_size);
+/** The stream of a config: plain, or AltUp's several. */
+export function streamOf(b: Builder, call: LmCall): Stream<readonly Tensor[]> {
+  const { config } = call;
+  return (config.altup_num_inputs ?? 1) > 1 ? altupStream(b, config) : plainStream(config.hidden_size);
 }
 
-function plainStream(width: number): Stream<Tensor> {
+function plainStream(width: number): Stream<readonly Tensor[]> {
   return {
     embedWidth: width,
     outWidth: width,
-    open: (embedded) => embedded,
-    layer: (state, _index, inner) => inner(state),
-    read: (state) => state,
-    close: (state) => state,
+    open: (embedded) => [embedded],
+    layer: ([x], _index, inner) => [inner(x!)],
+    read: ([x]) => x!,
+    close: ([x]) => x!,
   };
 }

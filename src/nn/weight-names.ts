@@ -42,6 +42,11 @@ const INNER: Readonly<Record<string, string>> = {
   'memory.gate_key.weight': 'memory.gate_proj.weight',
   'ln1.gain': 'input_layernorm.weight',
   'ln2.gain': 'post_attention_layernorm.weight',
+  'altup.prediction_coefs': 'altup.prediction_coefs',
+  'altup.correction_coefs': 'altup.correction_coefs',
+  'altup.sequence_own': 'altup.sequence_own',
+  'altup.sequence_anchor': 'altup.sequence_anchor',
+  'altup.sequence_correction': 'altup.sequence_correction',
 };
 /** Weights outside the layers. */
 const OUTER: Readonly<Record<string, string>> = {

@@ -1,0 +1,70 @@
+// Alternating updates (Baykal et al. 2023, arXiv 2301.13310): a token is K streams of width d, a layer computes on one of
+// them, the others are predicted and corrected with a few scalars. The wider representation costs hardly any time.
+//   predict  xh_i = sum_k p[i,k] x_k      compute  y = F(x_j)      correct  x_i = xh_i + g[i] (y - xh_j)
+import { concat, constant, customGradient, type Builder, type Init, type Tensor } from '../tensor/index.ts';
+import type { LmConfig } from './lm-config.ts';
+import type { Stream } from './stream.ts';
+
+/** The K streams, each `[B, T, d]`. */
+export type Streams = readonly Tensor[];
+
+/** The stream that a layer computes on. */
+export function activeStream(c: LmConfig, layer: number): number {
+  return c.altup_schedule === 'same' ? 0 : layer % (c.altup_num_inputs ?? 1);
+}
+
+/**
+ * AltUp with scalar coefficients, `prediction_coefs [K, K]` and `correction_coefs [K]` a layer, which begin as the identity
+ * and ones: with equal streams the model then is the plain one. The whole form has an embedding and a head of K widths;
+ * the recycled one copies a plain embedding and ends with the mean of the streams.
+ */
+export function altupStream(b: Builder, c: LmConfig): Stream<Streams> {
+  const { hidden_size: d } = c;
+  const streams = c.altup_num_inputs ?? 1;
+  const recycled = c.altup_recycled ?? false;
+  const mean = (xs: Streams): Tensor => xs.reduce((sum, x) => sum.add(x)).mul(1 / streams);
+  return {
+    embedWidth: recycled ? d : streams * d,
+    outWidth: recycled ? d : streams * d,
+    open: (embedded) =>
+      Array.from({ length: streams }, (_, i) => (recycled ? embedded : embedded.sliceAxis(-1, i * d, (i + 1) * d))),
+    layer(xs, index, inner) {
+      const j = activeStream(c, index);
+      const y = inner(xs[j]!);
+      return b.scope('altup', () => {
+        const p = b.param(b.path('prediction_coefs'), [streams, streams], identity, { decay: false });
+        const g = b.param(b.path('correction_coefs'), [streams], constant(1), { decay: false });
+        return mix(mixing(p, g, j), [...xs, y]).map((x, i) => b.tap(b.path(`hook_stream_${i}`), x));
+      });
+    },
+    read: mean,
+    close: (xs) => (recycled ? mean(xs) : concat(xs, -1)),
+  };
+}
+
+const identity: Init = (_rng, [n = 0]) =>
+  Float64Array.from({ length: n * n }, (_, k) => (Math.floor(k / n) === k % n ? 1 : 0));
+
+/** Both steps as one matrix on `(x_1 .. x_K, y)`: `xh_i + g_i (y - xh_j) = sum_k (p[i,k] - g_i p[j,k]) x_k + g_i y`. `[K, K+1]` */
+export function mixing(p: Tensor, g: Tensor, j: number): Tensor {
+  const column = g.unsqueeze(-1);
+  return concat([p.sub(column.mul(p.sliceAxis(0, j, j + 1))), column], 1);
+}
+
+/** Row i of `w [n, m]` weighs the m tensors `zs` to tensor i of the result. */
+export function mix(w: Tensor, zs: readonly Tensor[]): Tensor[] {
+  const [rows] = w.shape as [number, number];
+  return Array.from({ length: rows }, (_, i) =>
+    zs.map((z, k) => scale(z, w.slice([i, k], [i + 1, k + 1]))).reduce((sum, x) => sum.add(x)),
+  );
+}
+
+/** `x * c` for one number `c [1, 1]`, whose gradient is a product of vectors instead of a product and a sum. */
+function scale(x: Tensor, c: Tensor): Tensor {
+  const flat = (t: Tensor): Tensor => t.reshape([1, -1]);
+  return customGradient(
+    [x, c],
+    (t, s) => t.mul(s.reshape([])),
+    (_y, g, t, s) => [g.mul(s.reshape([])), flat(g).matmul(flat(t), { transB: true })],
+  );
+}
