@@ -9,7 +9,7 @@ import {
   Rng,
   type Tensor,
 } from '../tensor/index.ts';
-import { mix, mixing } from './altup.ts';
+import { mix, mixing, mixPacked } from './altup.ts';
 import { parameterCount } from './classifier.ts';
 import { createDecoder } from './decoder.ts';
 import { decodeProgram, type LanguageModel, lmLogits, lmProgram } from './lm.ts';
@@ -68,7 +68,10 @@ describe('identities', () => {
     const config = lmConfig({ ...base, altup_num_inputs: 2 });
     const state = stateOf(config);
     const input = async (stream: number): Promise<HostTensor> => {
-      const patch = { [`blocks.1.altup.hook_stream_${stream}`]: (x: Tensor) => x.add(1) };
+      const patch = {
+        'blocks.1.altup.hook_streams': (x: Tensor) =>
+          concat([0, 1].map((i) => x.sliceAxis(0, i, i + 1).add(i === stream ? 1 : 0))),
+      };
       const def = lmProgram(
         config,
         { batch: 1, length: 5 },
@@ -89,7 +92,10 @@ describe('identities', () => {
         const p = b.input('p', [streams, streams]);
         const g = b.input('g', [streams]);
         const xs = Array.from({ length: streams }, (_, i) => b.input(`x${i}`, [size]));
-        mix(mixing(p, g, j), [...xs, b.input('y', [size])]).forEach((x, i) => b.output(`out${i}`, x));
+        const y = b.input('y', [size]);
+        const w = mixing(p, g, j);
+        mix(w, [...xs, y]).forEach((x, i) => b.output(`out${i}`, x));
+        b.output('packed', mixPacked(w, stack(xs), y));
       },
       { dtype: 'f64' },
     );
@@ -101,7 +107,9 @@ describe('identities', () => {
     for (let t = 0; t < size; t++) {
       const predicted = xs.map((_, i) => xs.reduce((sum, x, k) => sum + p[3 * i + k]! * x[t]!, 0));
       predicted.forEach((xh, i) => {
-        expect(out[`out${i}`]!.data[t]).toBeCloseTo(xh + g[i]! * (y[t]! - predicted[j]!), 12);
+        const corrected = xh + g[i]! * (y[t]! - predicted[j]!);
+        expect(out[`out${i}`]!.data[t]).toBeCloseTo(corrected, 12);
+        expect(out['packed']!.data[i * size + t]).toBeCloseTo(corrected, 12);
       });
     }
   });

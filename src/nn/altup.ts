@@ -1,11 +1,25 @@
 // Alternating updates (Baykal et al. 2023, arXiv 2301.13310): a token is K streams of width d, a layer computes on one of
 // them, the others are predicted and corrected with a few scalars. The wider representation costs hardly any time.
 //   predict  xh_i = sum_k p[i,k] x_k      compute  y = F(x_j)      correct  x_i = xh_i + g[i] (y - xh_j)
-import { concat, constant, customGradient, type Builder, type Init, type Tensor } from '../tensor/index.ts';
+import {
+  concat,
+  constant,
+  customGradient,
+  isSymbolic,
+  split,
+  stack,
+  type Builder,
+  type Init,
+  type Tensor,
+} from '../tensor/index.ts';
+import type { LmCall } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import type { Stream } from './stream.ts';
 
-/** The K streams, each `[B, T, d]`. */
+/**
+ * The K streams: in training, and where lengths are symbolic, K tensors `[B, T, d]`, whose sums are the faster way with
+ * gradients; else one tensor `[K, B, T, d]`, which takes the fewest nodes.
+ */
 export type Streams = readonly Tensor[];
 
 /** The stream that a layer computes on. */
@@ -18,27 +32,41 @@ export function activeStream(c: LmConfig, layer: number): number {
  * and ones: with equal streams the model then is the plain one. The whole form has an embedding and a head of K widths;
  * the recycled one copies a plain embedding and ends with the mean of the streams.
  */
-export function altupStream(b: Builder, c: LmConfig): Stream<Streams> {
+export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
+  const { config: c } = call;
   const { hidden_size: d } = c;
   const streams = c.altup_num_inputs ?? 1;
   const recycled = c.altup_recycled ?? false;
-  const mean = (xs: Streams): Tensor => xs.reduce((sum, x) => sum.add(x)).mul(1 / streams);
+  const packed = !call.training && !call.ids.shape.some(isSymbolic);
+  const list = (xs: Streams): Streams =>
+    packed ? split(xs[0]!, streams, 0).map((x) => x.reshape([...call.ids.shape, d])) : xs;
+  const mean = (xs: Streams): Tensor =>
+    list(xs)
+      .reduce((sum, x) => sum.add(x))
+      .mul(1 / streams);
   return {
     embedWidth: recycled ? d : streams * d,
     outWidth: recycled ? d : streams * d,
-    open: (embedded) =>
-      Array.from({ length: streams }, (_, i) => (recycled ? embedded : embedded.sliceAxis(-1, i * d, (i + 1) * d))),
+    open(embedded) {
+      const xs = Array.from({ length: streams }, (_, i) =>
+        recycled ? embedded : embedded.sliceAxis(-1, i * d, (i + 1) * d),
+      );
+      return packed ? [stack(xs)] : xs;
+    },
     layer(xs, index, inner) {
       const j = activeStream(c, index);
-      const y = inner(xs[j]!);
+      const active = packed ? xs[0]!.sliceAxis(0, j, j + 1).reshape([...call.ids.shape, d]) : xs[j]!;
+      const y = inner(active);
       return b.scope('altup', () => {
         const p = b.param(b.path('prediction_coefs'), [streams, streams], identity, { decay: false });
         const g = b.param(b.path('correction_coefs'), [streams], constant(1), { decay: false });
-        return mix(mixing(p, g, j), [...xs, y]).map((x, i) => b.tap(b.path(`hook_stream_${i}`), x));
+        const w = mixing(p, g, j);
+        if (packed) return [b.tap(b.path('hook_streams'), mixPacked(w, xs[0]!, y))];
+        return mix(w, [...xs, y]);
       });
     },
     read: mean,
-    close: (xs) => (recycled ? mean(xs) : concat(xs, -1)),
+    close: (xs) => (recycled ? mean(xs) : concat(list(xs), -1)),
   };
 }
 
@@ -57,6 +85,13 @@ export function mix(w: Tensor, zs: readonly Tensor[]): Tensor[] {
   return Array.from({ length: rows }, (_, i) =>
     zs.map((z, k) => scale(z, w.slice([i, k], [i + 1, k + 1]))).reduce((sum, x) => sum.add(x)),
   );
+}
+
+/** The same for streams `[K, B, T, d]` in one tensor: one small product. */
+export function mixPacked(w: Tensor, xs: Tensor, y: Tensor): Tensor {
+  const [streams] = w.shape as [number, number];
+  const rows = concat([xs.reshape([streams, -1]), y.reshape([1, -1])], 0);
+  return w.matmul(rows).reshape(xs.shape);
 }
 
 /** `x * c` for one number `c [1, 1]`, whose gradient is a product of vectors instead of a product and a sum. */

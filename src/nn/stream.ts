@@ -23,7 +23,7 @@ export interface Stream<S> {
 /** The stream of a config: plain, or AltUp's several. */
 export function streamOf(b: Builder, call: LmCall): Stream<readonly Tensor[]> {
   const { config } = call;
-  return (config.altup_num_inputs ?? 1) > 1 ? altupStream(b, config) : plainStream(config.hidden_size);
+  return (config.altup_num_inputs ?? 1) > 1 ? altupStream(b, call) : plainStream(config.hidden_size);
 }
 
 function plainStream(width: number): Stream<readonly Tensor[]> {
