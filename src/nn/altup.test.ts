@@ -2,11 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import { byteTokenizer } from '../data/index.ts';
 import {
+  concat,
   createReferenceExecutor,
   defineProgram,
   type HostTensor,
   ModelState,
   Rng,
+  stack,
   type Tensor,
 } from '../tensor/index.ts';
 import { mix, mixing, mixPacked } from './altup.ts';
