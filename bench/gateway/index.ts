@@ -1,31 +1,22 @@
 // `cairn bench gateway`: what a gateway adds to a call, beside Portkey's open gateway, in front of the same mock upstream with
 // the same clients, in interleaved rounds: direct, ours by name, ours routed over 30 models, the peer.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { ChildProcess } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { BenchOptions, BenchReport, BenchRow } from '../report.ts';
 import { isLoaded, median } from '../rounds.ts';
 import { load, type LoadResult, quantile, type Target } from './load.ts';
-
-const here = dirname(fileURLToPath(import.meta.url));
-const node = ['--import', 'tsx', '--conditions=cairn-source'];
+import { start as startIn, startPortkey, type Served } from './processes.ts';
+import { soakReport } from './soak-report.ts';
 
 /** About four minutes; `quick` about ten seconds with one round. */
 export async function run(options: BenchOptions): Promise<BenchReport> {
+  if (options.soak !== undefined) return soakReport(options, options.soak * 60);
+  if (options.streams !== undefined) return streamsReport(options, options.streams);
   const { quick = false, log, signal } = options;
   const rounds = quick ? 1 : 7;
   const seconds = quick ? 1 : 3;
   const children: ChildProcess[] = [];
-  const start = async <T>(script: string, args: readonly string[]): Promise<Served<T>> => {
-    const served = await serve<T>(process.execPath, [...node, join(here, script), ...args]);
-    children.push(served.child);
-    return served;
-  };
+  const start = <T>(script: string, args: readonly string[]): Promise<Served<T>> => startIn(children, script, args);
   try {
     const upstream = await start<{ url: string }>('upstream.ts', ['20', '12']);
     const fast = await start<{ url: string }>('upstream.ts', ['0', '100']);
@@ -86,16 +77,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
     rows.push(addedRow('c=16, 20 ms upstream, stream, routed: added to the first content p50', first, 'routed', 0.5));
     const most = await measure(quickly, 64, false);
     rows.push(rateRow('c=64, no delay, routed: requests a second', most, 'routed'));
-    const memory = await steady(fastOurs, quickly['routed']!, prompts, quick ? 500 : 100_000, log);
-    rows.push({
-      case: 'resident memory after all streams / after a tenth',
-      ours: memory.last / memory.first,
-      peer: null,
-      peerName: 'none',
-      ratio: null,
-      unit: 'ratio',
-      note: `${memory.first.toFixed(0)} -> ${memory.last.toFixed(0)} MiB, ${memory.streams} streams, ${memory.failed} failed`,
-    });
+    rows.push(await steady(fastOurs, quickly['routed']!, prompts, quick ? 500 : 100_000, log));
     return {
       name: 'gateway',
       protocol: {
@@ -104,11 +86,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
         ratio: 'for latency: added by the peer / added by ours; for rates: ours / the peer',
         rounds,
         seconds,
-        loaded: isLoaded(),
-        cpu: cpus()[0]?.model ?? 'unknown',
-        cores: availableParallelism(),
-        node: process.version,
-        command: 'cairn bench gateway',
+        ...machine('cairn bench gateway'),
       },
       rows,
     };
@@ -160,88 +138,63 @@ function rateRow(name: string, results: Readonly<Record<string, readonly LoadRes
   };
 }
 
+/** Only the memory, over many streams. */
+async function streamsReport({ log }: BenchOptions, streams: number): Promise<BenchReport> {
+  const children: ChildProcess[] = [];
+  try {
+    const upstream = await startIn<{ url: string }>(children, 'upstream.ts', ['0', '12']);
+    const ours = await startIn<{ url: string; prompts: string[] }>(children, 'ours.ts', [upstream.info.url]);
+    const row = await steady(ours, { url: ours.info.url, model: 'cairn/auto' }, ours.info.prompts, streams, log);
+    return {
+      name: 'gateway',
+      protocol: {
+        what: 'resident memory of the gateway over streams of 12 words through a router over 30 models, 16 clients',
+        ...machine(`cairn bench gateway --streams ${streams}`),
+      },
+      rows: [row],
+    };
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+  }
+}
+
+function machine(command: string): Record<string, string | number | boolean> {
+  return {
+    loaded: isLoaded(),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    node: process.version,
+    command,
+  };
+}
+
+/** Memory in ten steps: what the second half adds to the first. */
 async function steady(
   ours: Served<unknown>,
   target: Target,
   prompts: readonly string[],
   streams: number,
   log: (line: string) => void,
-): Promise<{ first: number; last: number; streams: number; failed: number }> {
-  const options = { clients: 16, seconds: 600, stream: true, prompts };
-  const tenth = await load(target, { ...options, most: Math.ceil(streams / 10) });
-  const first = ((await ours.ask()) as { rssMiB: number }).rssMiB;
-  const rest = await load(target, { ...options, most: streams - Math.ceil(streams / 10) });
-  const last = ((await ours.ask()) as { rssMiB: number }).rssMiB;
-  const done = tenth.requests + rest.requests;
-  log(
-    `${done} streams: ${first.toFixed(0)} MiB after a tenth, ${last.toFixed(0)} MiB at the end, ${Math.round(rest.perSecond)}/s`,
-  );
-  return { first, last, streams: done, failed: tenth.failed + rest.failed };
-}
-
-interface Served<T> {
-  readonly child: ChildProcess;
-  readonly info: T;
-  /** Its memory and processor time now. */
-  ask(): Promise<unknown>;
-}
-
-async function serve<T>(command: string, args: readonly string[]): Promise<Served<T>> {
-  const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const next = async (): Promise<unknown> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error(`${args.at(-1) ?? command} ended before it was ready`);
-    return JSON.parse(value as string) as unknown;
-  };
-  const info = (await next()) as T;
+): Promise<BenchRow> {
+  const resident: number[] = [];
+  let [done, failed] = [0, 0];
+  const began = performance.now();
+  for (let step = 0; step < 10; step++) {
+    const most = Math.ceil(streams / 10);
+    const result = await load(target, { clients: 16, seconds: 3_600, stream: true, prompts, most });
+    done += result.requests;
+    failed += result.failed;
+    resident.push(((await ours.ask()) as { rssMiB: number }).rssMiB);
+    log(`${done} streams, ${resident.at(-1)!.toFixed(0)} MiB, ${failed} failed`);
+  }
+  const [early, late] = [Math.max(...resident.slice(0, 5)), Math.max(...resident.slice(5))];
   return {
-    child,
-    info,
-    ask: async () => {
-      child.stdin!.write('\n');
-      return next();
-    },
+    case: 'resident memory, most in the second half of the streams / in the first',
+    ours: late / early,
+    peer: null,
+    peerName: 'none',
+    ratio: null,
+    unit: 'ratio',
+    note: `${early.toFixed(0)} -> ${late.toFixed(0)} MiB, ${done} streams, ${failed} failed, ${Math.round(done / ((performance.now() - began) / 1000))}/s`,
   };
-}
-
-/** Portkey's gateway on a free port; undefined when it is not installed. */
-async function startPortkey(children: ChildProcess[], log: (line: string) => void): Promise<string | undefined> {
-  let script: string;
-  try {
-    script = join(
-      dirname(createRequire(import.meta.url).resolve('@portkey-ai/gateway/package.json')),
-      'build',
-      'start-server.js',
-    );
-  } catch {
-    log('Portkey gateway: skipped, not installed');
-    return undefined;
-  }
-  const port = await freePort();
-  const child = spawn(process.execPath, [script, `--port=${port}`, '--headless'], {
-    stdio: 'ignore',
-    env: { ...process.env, NODE_ENV: 'production' },
-  });
-  children.push(child);
-  for (let i = 0; i < 100; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const up = await fetch(`http://127.0.0.1:${port}/`).then(
-      () => true,
-      () => false,
-    );
-    if (up) return `http://127.0.0.1:${port}/v1`;
-  }
-  log('Portkey gateway: skipped, it did not start within 10 s');
-  return undefined;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

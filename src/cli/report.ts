@@ -115,6 +115,10 @@ export interface BenchOptions {
   readonly data?: string;
   /** Folder where what takes long to build stays for the next run. */
   readonly keep?: string;
+  /** `gateway`: minutes of random faults instead of measuring. */
+  readonly soak?: number;
+  /** `gateway`: streams whose memory is watched. */
+  readonly streams?: number;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }

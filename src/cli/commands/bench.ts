@@ -14,8 +14,10 @@ export const bench: Command = {
     seed: { type: 'number', about: 'seed of the workload (default 7)' },
     data: { type: 'string', value: 'DIR', about: 'folder of optional data sets' },
     keep: { type: 'string', value: 'DIR', about: 'folder where what takes long to build stays for the next run' },
+    soak: { type: 'number', value: 'MINUTES', about: 'gateway: random faults for so long instead of measuring' },
+    streams: { type: 'number', value: 'N', about: 'gateway: only watch the memory over so many streams' },
   },
-  examples: ['cairn bench', 'cairn bench train-step --json'],
+  examples: ['cairn bench', 'cairn bench train-step --json', 'cairn bench gateway --soak 10'],
   async run(args, io) {
     const dir = join(io.root, 'bench');
     const name = args.positionals[0];
@@ -29,11 +31,14 @@ export const bench: Command = {
     const run = await loadRun<BenchOptions, BenchReport>(dir, 'bench', name);
     const data = args.text('data');
     const keep = args.text('keep');
+    const [soak, streams] = [args.number('soak', 0.05, 1_440), args.number('streams', 100, 10_000_000)];
     const report = await run({
       quick: args.flag('quick'),
       seed: args.number('seed') ?? 7,
       ...(data === undefined ? {} : { data }),
       ...(keep === undefined ? {} : { keep }),
+      ...(soak === undefined ? {} : { soak }),
+      ...(streams === undefined ? {} : { streams }),
       log: (line) => io.progress(line),
       signal: io.signal,
     });

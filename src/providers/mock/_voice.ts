@@ -25,6 +25,7 @@ export interface Played {
   readonly pieces: readonly JsonObject[];
   /** Whether a stream ends with [DONE]. */
   readonly done: boolean;
+  readonly tokens: { readonly promptTokens: number; readonly completionTokens: number };
 }
 
 interface Request {
@@ -109,6 +110,7 @@ function asOpenAi({ model, words, tool, prompt, thought, usage, n }: OpenAiParts
   });
   return {
     done: true,
+    tokens: { promptTokens: prompt, completionTokens: tokens },
     whole: {
       ...head,
       object: 'chat.completion',
@@ -146,6 +148,7 @@ function asGemini({ words, prompt, thought }: { words: readonly string[]; prompt
   });
   return {
     done: false,
+    tokens: { promptTokens: prompt, completionTokens: words.length + thought },
     whole: { ...candidate(words.join(''), 'STOP'), usageMetadata },
     pieces: words.map((word, i) =>
       i === words.length - 1 ? { ...candidate(word, 'STOP'), usageMetadata } : candidate(word),
@@ -154,7 +157,7 @@ function asGemini({ words, prompt, thought }: { words: readonly string[]; prompt
 }
 
 /** What the last person said in a chat request of either form. */
-function askOf(body: JsonObject): string {
+export function askOf(body: JsonObject): string {
   const messages = listAt(body, 'messages').filter(isObject);
   const last = messages.findLast((m) => m['role'] === 'user');
   if (last !== undefined) {

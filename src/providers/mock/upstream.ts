@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isObject, type JsonObject, listAt, textAt } from '../json.ts';
-import { answerAs, type MockModel, type Played } from './_voice.ts';
+import { answerAs, askOf, type MockModel, type Played } from './_voice.ts';
 
 export type { MockModel };
 
@@ -34,6 +34,13 @@ export interface MockOptions {
     readonly model: string;
     readonly stream: boolean;
   }) => Fault | undefined;
+  /** Hears of every answer that was sent whole: what was asked last, and the tokens that the answer said it took. */
+  readonly onServed?: (answer: {
+    readonly model: string;
+    readonly ask: string;
+    readonly promptTokens: number;
+    readonly completionTokens: number;
+  }) => void;
   /** When given, requests without this key are refused. */
   readonly key?: string;
 }
@@ -158,7 +165,11 @@ async function handle(
     return void response.end('<!doctype html><title>502</title><h1>Bad Gateway</h1>');
   }
   if (fault?.kind === 'error-inside') return json(response, 200, { error: { message: 'played error', type: 'mock' } });
-  const said = answerAs(gemini ? 'gemini' : 'openai', { model, body, played, seed: options.seed ?? 'mock' });
+  const asked = { model, body, played, seed: options.seed ?? 'mock' };
+  const said = answerAs(gemini ? 'gemini' : 'openai', asked);
+  response.once('finish', () => {
+    if (fault?.kind !== 'cut') options.onServed?.({ model, ask: askOf(body), ...said.tokens });
+  });
   if (!stream) return whole(response, said, fault);
   return pieces(response, said, played, fault, () => left);
 }
