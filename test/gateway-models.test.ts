@@ -133,6 +133,28 @@ test('a profile that was cancelled goes on where it stopped', async () => {
   expect(done).toBeLessThanOrEqual(total);
 });
 
+test('what a profile costs is charged to the budgets of the server; when they are spent it ends and says so', async () => {
+  const usd = (limit: number): object => ({ scope: 'server', unit: 'usd', window: 'month', limit });
+  const dear = { ...wise, id: 'dear', priceIn: 50, priceOut: 50, maxOutputTokens: 20 };
+  const spent = async (): Promise<number> => (await send('GET', '/api/budgets')).body.budgets[0].spent;
+  await gateway.configure({ ...config, budgets: [usd(100)] });
+  const before = await spent();
+  await send('POST', '/api/models', { model: dear, yes: true, maxCalls: 12 });
+  await expect.poll(async () => (await profile('dear')).state, { timeout: 10_000 }).toBe('done');
+  const { usd: cost } = await profile('dear');
+  expect(cost).toBeGreaterThan(0);
+  expect((await spent()) - before).toBeCloseTo(cost, 12);
+  await gateway.configure({ ...config, budgets: [usd((await spent()) + 0.02)] });
+  await send('POST', '/api/models', { model: dear, yes: true, maxCalls: 200 });
+  await expect.poll(async () => (await profile('dear')).state, { timeout: 10_000 }).toBe('failed');
+  expect((await profile('dear')).why).toMatch(/^Expected a call within the budget/);
+  expect(await spent()).toBeLessThanOrEqual((await gateway.config.budgets[0]!.limit) + 1e-9);
+  const refused = await send('POST', '/api/models', { model: { ...dear, id: 'dearer', priceOut: 5_000 }, yes: true });
+  expect([refused.status, refused.body.error.code]).toEqual([429, 'budget_exceeded']);
+  await send('DELETE', '/api/models/dear');
+  await gateway.configure(config);
+});
+
 test('it is there after a restart, and gone for good when it is removed', async () => {
   await server.close();
   await start();

@@ -363,6 +363,21 @@ describe('keys of clients', () => {
   });
 });
 
+test('a client tells how its own answers were, and nobody else’s', async () => {
+  const feedback = (token: string, body: object): Promise<Response> =>
+    raw('/v1/feedback', { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(body) });
+  const [ann, bob] = [await gateway.keys.add('ann'), await gateway.keys.add('bob')];
+  const asked = await post({ model: 'cairn/auto', messages: hello }, { authorization: `Bearer ${ann}` });
+  const event = asked.headers.get('x-cairn-event');
+  const told = await feedback(ann, { event, outcome: 0.25 });
+  expect([told.status, await json(told)]).toMatchObject([200, { event, outcome: 0.25, taught: false }]);
+  expect((await json(raw(`/api/route/explain/${event}`))).decision).toMatchObject({ key: 'ann', outcome: 0.25 });
+  expect((await feedback(bob, { event, outcome: 1 })).status).toBe(404);
+  const wrong = await feedback(ann, { event, outcome: 7 });
+  expect([wrong.status, (await json(wrong)).error.code]).toEqual([400, 'invalid_request']);
+  expect((await feedback('ck-nobody.x', { event, outcome: 1 })).status).toBe(401);
+});
+
 describe('hostile and broken requests', () => {
   test.each([
     ['no JSON', '{"model":', 400],

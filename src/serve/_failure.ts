@@ -47,6 +47,7 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
   [413, ['image_too_large', 'meta_too_large', 'too_large']],
   [415, ['not_text', 'unsupported_image', 'unsupported_media_type']],
   [422, ['image_too_small', 'no_board', 'no_ink', 'not_a_board', 'pdf_without_text']],
+  [429, ['budget_exceeded']],
   [502, ['model_failed']],
   [503, ['aborted', 'busy', 'closing', 'interrupted', 'memory_closed', 'store_closed', 'store_locked']],
   [507, ['disk_full', 'store_full', 'store_not_writable', 'config_not_written']],

@@ -1,5 +1,6 @@
 // What a call may take and what it took, where only its texts are known.
 import { type ChatUsage, isObject, type JsonObject, listAt, textAt } from '../../providers/index.ts';
+import type { ModelConfig } from './config.ts';
 import type { Spending } from './ledger.ts';
 import type { PlannedArm } from './plan.ts';
 import type { ChatRequest } from './request.ts';
@@ -7,13 +8,18 @@ import type { ChatRequest } from './request.ts';
 /** Tokens a model may answer when nobody says. */
 const USUAL_LIMIT = 4_096;
 
-/** The most a call can cost. */
+/** The most a request can cost at a model. */
 export function worstOf({ arm }: PlannedArm, request: ChatRequest): Spending {
   const n = typeof request.body['n'] === 'number' && request.body['n'] > 1 ? request.body['n'] : 1;
-  const out = n * (request.maxOutTokens ?? arm.config.maxOutputTokens ?? USUAL_LIMIT);
+  return worstCase(arm.config, request.inTokens, request.maxOutTokens, n);
+}
+
+/** The most that `n` answers to so many tokens can cost. */
+export function worstCase(model: ModelConfig, inTokens: number, most: number | undefined, n = 1): Spending {
+  const out = n * (most ?? model.maxOutputTokens ?? USUAL_LIMIT);
   return {
-    usd: (request.inTokens * arm.config.priceIn + out * arm.config.priceOut) / 1e6,
-    tokens: request.inTokens + out,
+    usd: (inTokens * model.priceIn + out * model.priceOut) / 1e6,
+    tokens: inTokens + out,
     requests: 1,
   };
 }

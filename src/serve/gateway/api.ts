@@ -1,16 +1,18 @@
 // The gateway's native API: what the studio shows of it. Every answer is JSON; nothing here holds a prompt or a secret.
 import type { Context, Hono } from 'hono';
-import type { OutcomeSource } from '../../route/index.ts';
 import { CairnError } from '../../errors.ts';
 import { readJson } from '../_body.ts';
 import { toInteger } from '../_query.ts';
 import { configSchema } from './config.ts';
 import { planRecord } from './explain.ts';
+import { dropFeedback, takeFeedback, unknownEvent } from './feedback.ts';
 import type { Gateway } from './gateway.ts';
 import { outcomesOverTime } from './outcomes-over-time.ts';
+import { promptDrift } from './prompt-drift.ts';
 import { ownCurve } from './own-traffic.ts';
 import { makePlan } from './plan.ts';
 import { toChatRequest } from './request.ts';
+import { wordShares } from './word-shares.ts';
 
 /** Adds the routes of models, decisions, explanations, curves and budgets. */
 export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
@@ -54,7 +56,7 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
   app.get('/api/route/explain/:event', async (c) => {
     const gateway = await open();
     const record = await gateway.decision(c.req.param('event'));
-    if (record === undefined) throw notFound();
+    if (record === undefined) throw unknownEvent();
     return c.json({ decision: record, otherwise: otherwise(record) });
   });
 
@@ -85,6 +87,14 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
       ask: plan.ask,
       inTokens: request.inTokens,
       ...planRecord(plan),
+      ...(plan.decision === undefined
+        ? {}
+        : {
+            words: wordShares(prompts!.router, plan.ask, request.inTokens, [
+              plan.arms[0]!.arm.id,
+              plan.arms[1]?.arm.id,
+            ]),
+          }),
       ...(corrected === undefined
         ? {}
         : {
@@ -99,27 +109,14 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
 
   app.post('/api/route/feedback', async (c) => {
     const gateway = await open();
-    const { event, outcome, source } = await readJson(c);
-    const record = typeof event === 'string' ? await gateway.decision(event) : undefined;
-    if (record === undefined) throw notFound();
-    const report = { outcome: outcome as number, source: (source ?? 'explicit') as OutcomeSource };
-    const lesson = await gateway.learning.report(record, report);
-    gateway.amend({ ...record, outcome: report.outcome, outcomeSource: report.source });
-    if (report.outcome < 0.5) {
-      gateway.sessions.unpin(record.id);
-      await gateway.answers.drop({ event: record.cache?.from ?? record.id });
-    }
-    return c.json({ event: record.id, ...report, ...lesson, learning: gateway.learning.view() });
+    const taken = await takeFeedback(gateway, await readJson(c));
+    return c.json({ ...taken, learning: gateway.learning.view() });
   });
 
   app.delete('/api/route/feedback/:event', async (c) => {
     const gateway = await open();
-    const record = await gateway.decision(c.req.param('event'));
-    if (record === undefined) throw notFound();
-    const { outcome, outcomeSource: _source, ...rest } = record;
-    const taught = await gateway.learning.forget(record.id);
-    if (outcome !== undefined) gateway.amend(rest);
-    return c.json({ event: record.id, forgotten: outcome !== undefined, taught, learning: gateway.learning.view() });
+    const dropped = await dropFeedback(gateway, c.req.param('event'));
+    return c.json({ ...dropped, learning: gateway.learning.view() });
   });
 
   app.get('/api/route/learning', async (c) => c.json((await open()).learning.view()));
@@ -141,7 +138,15 @@ export function addGatewayApi(app: Hono, open: () => Promise<Gateway>): void {
 
   app.get('/api/route/own-curve', async (c) => c.json(ownCurve(await (await open()).decisions(2_000))));
 
-  app.get('/api/route/outcomes', async (c) => c.json(outcomesOverTime(await (await open()).decisions(20_000))));
+  app.get('/api/route/outcomes', async (c) => {
+    const gateway = await open();
+    const records = await gateway.decisions(20_000);
+    const router = gateway.current.prompts?.router;
+    return c.json({
+      ...outcomesOverTime(records),
+      ...(router === undefined ? {} : { prompts: promptDrift(router, records) }),
+    });
+  });
 
   app.get('/api/route/totals', async (c) => {
     const gateway = await open();
@@ -244,11 +249,5 @@ function otherwise(record: {
 function noModel(): CairnError {
   return new CairnError('not_found', 'Expected a model of this gateway, got another name.', {
     hint: 'GET /api/models lists them.',
-  });
-}
-
-function notFound(): CairnError {
-  return new CairnError('not_found', 'Expected a decision that was kept, got an unknown event.', {
-    hint: 'The header x-cairn-event of an answer names it.',
   });
 }

@@ -77,12 +77,23 @@ export function toGatewayError(error: unknown): GatewayError {
       ...(error.hint ? { hint: error.hint } : {}),
     });
   }
+  const refused = CairnError.isInstance(error) ? REFUSALS[error.code] : undefined;
+  if (refused !== undefined) {
+    const { message, hint } = error as CairnError;
+    return new GatewayError(refused.code, message, { status: refused.status, ...(hint ? { hint } : {}) });
+  }
   return new GatewayError('internal', 'Expected no fault here, got one that Cairn does not know.', {
     status: 500,
     hint: 'Look at the server’s output.',
     cause: error,
   });
 }
+
+/** Refusals of other parts that a client of the OpenAI form may meet. */
+const REFUSALS: Readonly<Record<string, { readonly code: GatewayCode; readonly status: number }>> = {
+  bad_outcome: { code: 'invalid_request', status: 400 },
+  not_found: { code: 'not_found', status: 404 },
+};
 
 function typeOf(status: number): string {
   if (status === 401) return 'authentication_error';

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type JsonObject, type JsonValue, listAt } from '../../providers/index.ts';
 import type { CacheWish } from './answers/index.ts';
 import { answerChat, type ChatHeaders } from './chat.ts';
+import { takeFeedback } from './feedback.ts';
 import type { Gateway } from './gateway.ts';
 import { errorBody, GatewayError, toGatewayError } from './gateway-error.ts';
 import type { ClientKey } from './keys.ts';
@@ -36,7 +37,7 @@ export function createGatewayHandler(options: HandlerOptions): GatewayHandler {
   };
 }
 
-const POSTS = new Set(['/v1/chat/completions', '/v1/responses', '/v1/embeddings']);
+const POSTS = new Set(['/v1/chat/completions', '/v1/responses', '/v1/embeddings', '/v1/feedback']);
 
 async function handle(
   options: HandlerOptions,
@@ -72,6 +73,7 @@ async function handle(
     });
   }
   const body = parseBody(await readBody(request, gateway.config.maxBodyBytes));
+  if (path === '/v1/feedback') return sendJson(response, 200, await takeFeedback(gateway, body, key));
   if (path === '/v1/embeddings') return embeddings(gateway, body, key, response, signal);
   const context = { gateway, headers: chatHeaders(request), key, response, signal, began };
   if (path === '/v1/responses') return answerResponses(context, body);

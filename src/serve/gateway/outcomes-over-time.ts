@@ -23,10 +23,26 @@ export interface OutcomesOverTime {
   readonly stretches: readonly Stretch[];
   /** The excess left its 99.9 % range: the models or the prompts are no longer those that were measured. */
   readonly drifted: boolean;
+  /** Squared errors of the latest answers: they rise also where too many errors here and too few there make up for each other. */
+  readonly brier: BrierWatch;
+}
+
+/** Brier score of the latest answers with an outcome, beside that of a calibrated router. */
+export interface BrierWatch {
+  readonly count: number;
+  readonly score: number;
+  readonly expected: number;
+  /** Standard deviations above the expected score. */
+  readonly z: number;
+  /** The score is higher than chance makes it in one of two thousand looks. */
+  readonly alarm: boolean;
 }
 
 const MOST_STRETCHES = 24;
 const LEAST_PER_STRETCH = 5;
+/** Answers that the Brier score looks at, and how many it needs. */
+const BRIER_WINDOW = 500;
+const BRIER_LEAST = 50;
 const Z90 = 1.6449;
 const Z999 = 3.2905;
 
@@ -61,7 +77,29 @@ export function outcomesOverTime(records: readonly DecisionRecord[]): OutcomesOv
       band: Z90 * Math.sqrt(variance),
     });
   }
-  return { outcomes: told.length, stretches, drifted: count > 0 && Math.abs(excess) > Z999 * Math.sqrt(variance) };
+  return {
+    outcomes: told.length,
+    stretches,
+    drifted: count > 0 && Math.abs(excess) > Z999 * Math.sqrt(variance),
+    brier: brierOf(told.slice(-BRIER_WINDOW)),
+  };
+}
+
+/**
+ * For an error e with probability p: E (e - p)^2 = p (1 - p), with variance p (1 - p) (1 - 2 p)^2; graded outcomes vary less.
+ */
+function brierOf(told: readonly DecisionRecord[]): BrierWatch {
+  let [score, expected, variance] = [0, 0, 0];
+  for (const { outcome, expectedError } of told) {
+    const p = Math.min(1, Math.max(0, expectedError!));
+    score += (1 - outcome! - p) ** 2;
+    expected += p * (1 - p);
+    variance += p * (1 - p) * (1 - 2 * p) ** 2;
+  }
+  const count = told.length;
+  const z = variance > 0 ? (score - expected) / Math.sqrt(variance) : 0;
+  const mean = (sum: number): number => (count === 0 ? 0 : sum / count);
+  return { count, score: mean(score), expected: mean(expected), z, alarm: count >= BRIER_LEAST && z > Z999 };
 }
 
 function wilson(errors: number, n: number): [number, number] {

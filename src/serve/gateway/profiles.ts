@@ -2,7 +2,8 @@
 // labelled prompts in the background. Every result is kept before the next is asked for, so that a profile that was cancelled or
 // interrupted goes on where it stopped; when it is done the model is routed to, without a restart.
 import { CairnError } from '../../errors.ts';
-import { backoffMs, isObject, listAt, pause, ProviderError, textAt } from '../../providers/index.ts';
+import { backoffMs, type ChatReply, isObject, listAt, pause, ProviderError, textAt } from '../../providers/index.ts';
+import { worstCase } from './_amounts.ts';
 import {
   estimateProfile,
   type ModelInfo,
@@ -15,6 +16,7 @@ import {
 } from '../../route/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { Gateway } from './gateway.ts';
+import { GatewayError } from './gateway-error.ts';
 import { bodyFor, costOf } from './pool.ts';
 
 /** A profile as it stands. */
@@ -166,12 +168,12 @@ export class Profiles {
       const arm = pool.arms.get(model.id)!;
       if (model.embeddings) return 0;
       const body = { messages: [{ role: 'user', content: 'Answer with the word yes.' }], max_tokens: 16 };
-      const { usage } = await arm.provider.chat({
-        body: bodyFor(arm, body) as never,
-        signal: AbortSignal.timeout(30_000),
-      });
-      return usage === undefined ? 0 : costOf(model, usage);
+      const { usd } = await this.#charged(model, 'Answer with the word yes.', 16, () =>
+        arm.provider.chat({ body: bodyFor(arm, body) as never, signal: AbortSignal.timeout(30_000) }),
+      );
+      return usd;
     } catch (cause) {
+      if (cause instanceof GatewayError) throw cause;
       const text = CairnError.isInstance(cause) ? cause.message : 'no answer';
       throw new CairnError(
         'model_failed',
@@ -183,6 +185,30 @@ export class Profiles {
       );
     } finally {
       await pool.close();
+    }
+  }
+
+  /** A call under the server's budgets: the worst case is reserved, what it took is settled. @throws GatewayError `budget_exceeded` */
+  async #charged(
+    model: ModelConfig,
+    text: string,
+    most: number | undefined,
+    call: () => Promise<ChatReply>,
+  ): Promise<{ reply: ChatReply; usd: number }> {
+    const { ledger, config, metrics } = this.#gateway;
+    const inTokens = Math.max(1, Math.ceil(text.length / 4));
+    const hold = await ledger.reserve(config, { key: undefined, session: undefined }, worstCase(model, inTokens, most));
+    try {
+      const reply = await call();
+      const { usage } = reply;
+      const usd = usage === undefined ? 0 : costOf(model, usage);
+      const tokens = usage === undefined ? inTokens : usage.promptTokens + usage.completionTokens;
+      await hold.settle({ usd, tokens, requests: 1 });
+      metrics.spent(model.id, usd);
+      return { reply, usd };
+    } catch (error) {
+      await hold.release();
+      throw error;
     }
   }
 
@@ -203,7 +229,12 @@ export class Profiles {
         maxCalls: plan.most,
         concurrency: CONCURRENCY,
         signal: job.control.signal,
-        ask: (prompt, signal) => this.#ask(model, prompt, signal, (usd) => update({ usd: job.view.usd + usd })),
+        ask: (prompt, signal) =>
+          this.#ask(model, prompt, signal, (usd) => update({ usd: job.view.usd + usd })).catch((error: unknown) => {
+            // Nothing more can be asked: what was asked is kept, and the profile goes on when there is money again.
+            if (error instanceof GatewayError) job.control.abort(error);
+            throw error;
+          }),
         keep: (result) => state.put(kindOf(model.id), result.id, JSON.stringify(result)),
         onProgress: (done) => update({ done }),
       });
@@ -211,9 +242,11 @@ export class Profiles {
       update({ state: 'done', done: report.calls, failed: report.failed, settled: report.settled });
       this.#gateway.log(`${model.id} was profiled on ${report.calls} prompts and is routed to.`);
     } catch (error) {
-      const cancelled = job.control.signal.aborted;
-      const why = CairnError.isInstance(error)
-        ? error.toText()
+      const { aborted, reason } = job.control.signal;
+      const cause: unknown = reason instanceof GatewayError ? reason : error;
+      const cancelled = aborted && !(reason instanceof GatewayError);
+      const why = CairnError.isInstance(cause)
+        ? cause.toText()
         : 'Expected no fault here, got one that Cairn does not know.';
       update(cancelled ? { state: 'cancelled' } : { state: 'failed', why: this.#gateway.redact(why) });
       if (!cancelled) this.#gateway.log(`The profile of ${model.id} ended: ${why}`);
@@ -236,11 +269,13 @@ export class Profiles {
         await arm.gate.enter(signal);
         try {
           const body = bodyFor(arm, { messages: [{ role: 'user', content: prompt.text }] });
-          const reply = await arm.provider.chat({ body: body as never, signal });
+          const { reply, usd } = await this.#charged(model, prompt.text, undefined, () =>
+            arm.provider.chat({ body: body as never, signal }),
+          );
+          spent(usd);
           const choice = listAt(reply.body, 'choices')[0];
           const message = isObject(choice) && isObject(choice['message']) ? choice['message'] : {};
           const { usage } = reply;
-          if (usage !== undefined) spent(costOf(model, usage));
           return {
             text: textAt(message, 'content') ?? '',
             ...(usage === undefined ? {} : { outTokens: usage.completionTokens, thoughtTokens: usage.thoughtTokens }),

@@ -1,12 +1,17 @@
 // What the routing page asks the server for. Shapes follow the answers of /api/models and /api/route/*.
 import { signal } from '@preact/signals';
 import type { ConfigFileView as ConfigFile } from '../../../src/serve/gateway/config-file.ts';
-import type { OutcomesOverTime } from '../../../src/serve/gateway/outcomes-over-time.ts';
+import type { OutcomesOverTime as Outcomes } from '../../../src/serve/gateway/outcomes-over-time.ts';
 import type { OwnCurve } from '../../../src/serve/gateway/own-traffic.ts';
 import type { ProfileView } from '../../../src/serve/gateway/profiles.ts';
 import { call, post } from '../api.ts';
 
-export type { ConfigFile, OutcomesOverTime, OwnCurve, ProfileView };
+export type { ConfigFile, OwnCurve, ProfileView };
+
+export interface OutcomesOverTime extends Outcomes {
+  /** Whether the latest prompts are of the kinds that were labelled. */
+  readonly prompts?: { readonly requests: number; readonly variation: number; readonly alarm: boolean };
+}
 
 export interface ModelRow {
   readonly id: string;

@@ -11,6 +11,7 @@ interface Answer {
   readonly by: string;
   readonly cluster?: number;
   readonly clusterShare?: number;
+  readonly words?: readonly { readonly word: string; readonly error: number; readonly against: number }[];
 }
 
 export function DryRun(): JSX.Element {
@@ -42,9 +43,22 @@ export function DryRun(): JSX.Element {
             <b>{answer.arms[0]?.id}</b>
             {answer.cluster !== undefined && ` (kind ${answer.cluster}, ${percent(answer.clusterShare ?? 0)} sure)`}
           </p>
+          {answer.words !== undefined && answer.words.length > 0 && <Words words={answer.words} />}
           <Arms arms={answer.arms} chosen={answer.arms[0]?.id ?? ''} />
         </>
       )}
     </section>
+  );
+}
+
+/** Which words spoke for the choice, and which for the runner-up. */
+function Words({ words }: { readonly words: NonNullable<Answer['words']> }): JSX.Element {
+  const list = (of: typeof words): string => of.map(({ word }) => word).join(', ');
+  const [pro, contra] = [words.filter((w) => w.against < 0), words.filter((w) => w.against > 0)];
+  return (
+    <p class="quiet">
+      {pro.length > 0 && <>Words that speak for it: {list(pro)}. </>}
+      {contra.length > 0 && <>For the runner-up: {list(contra)}.</>}
+    </p>
   );
 }

@@ -32,6 +32,18 @@ export function OverTime({ over }: { readonly over: OutcomesOverTime }): JSX.Ele
           again with <code>cairn route fit</code>.
         </p>
       )}
+      {over.brier.alarm && !drifted && (
+        <p class="fault" role="alert">
+          The latest answers are wrong where others were expected to be: a Brier score of {over.brier.score.toFixed(3)}{' '}
+          where {over.brier.expected.toFixed(3)} was expected.
+        </p>
+      )}
+      {over.prompts?.alarm === true && (
+        <p class="fault" role="alert">
+          People ask for other things than the prompts that were labelled: {percent(over.prompts.variation)} of the
+          latest {over.prompts.requests} are of other kinds.
+        </p>
+      )}
       <svg
         class="curve"
         viewBox={`0 0 ${W} ${H}`}
