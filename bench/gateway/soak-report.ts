@@ -22,6 +22,7 @@ export async function soakReport({ seed = 7, log, signal }: BenchOptions, second
           configPath,
           join(dir, 'gateway.db'),
         ]);
+        child.once('exit', (code, by) => by === 'SIGKILL' || log(`the gateway ended by itself: ${code ?? by}`));
         return { url: info.url, close: async () => void child.kill('SIGKILL') };
       },
     });

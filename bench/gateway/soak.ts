@@ -95,7 +95,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
         await world.start(name);
       }
       writeFileSync(configPath, JSON.stringify(world.configuration(variant)));
-      const answer = await fetch(new URL('/api/gateway/reload', gateway.url), { method: 'POST' });
+      const answer = await ask('/api/gateway/reload', gateway.url, { method: 'POST' });
       if (((await answer.json()) as { reloaded?: unknown }).reloaded === true) reloads++;
     }
   };
@@ -194,8 +194,9 @@ class Bookkeeper {
     const fresh: Decision[] = [];
     let before: number | undefined;
     for (;;) {
-      const answer = await fetch(
-        new URL(`/api/route/decisions?limit=500${before === undefined ? '' : `&before=${before}`}`, this.#url),
+      const answer = await ask(
+        `/api/route/decisions?limit=500${before === undefined ? '' : `&before=${before}`}`,
+        this.#url,
       );
       const { decisions } = (await answer.json()) as { decisions: Decision[] };
       const unseen = decisions.filter((decision) => !this.#seen.has(decision.id));
@@ -217,13 +218,25 @@ class Bookkeeper {
 }
 
 async function budgets(url: string): Promise<{ unit: keyof Books; spent: number; reserved: number }[]> {
-  const answer = await fetch(new URL('/api/budgets', url));
+  const answer = await ask('/api/budgets', url);
   return ((await answer.json()) as { budgets: { unit: keyof Books; spent: number; reserved: number }[] }).budgets;
 }
 
 async function residentMiB(url: string): Promise<number> {
-  const text = await (await fetch(new URL('/metrics', url))).text();
+  const text = await (await ask('/metrics', url)).text();
   return Number(/^cairn_resident_memory_bytes (\d+)/m.exec(text)?.[1] ?? NaN) / 2 ** 20;
+}
+
+/** A request for the books. A kept connection that the server closed meanwhile is no fault; a server that is gone is. */
+async function ask(path: string, url: string, init: RequestInit = {}): Promise<Response> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await fetch(new URL(path, url), init);
+    } catch (error) {
+      if (attempt === 4) throw error;
+      await pause(50);
+    }
+  }
 }
 
 function middle(values: readonly number[]): number {

@@ -1,15 +1,15 @@
 // Server-sent events out of bytes as they arrive: lines end with LF, CR or CRLF, characters may be cut between two pieces,
 // comments are skipped, several data lines are one event. Not a client: it only reads.
 import { StringDecoder } from 'node:string_decoder';
-import { CairnError } from '../errors.ts';
+import { ProviderError } from './provider-error.ts';
 
-/** Longest line that is read; more is an attack or a fault. */
+/** Longest line, and longest event, that is read; more is an attack or a fault. */
 const MAX_LINE = 8 * 1024 * 1024;
 
 /**
  * Yields the data of each event.
  *
- * @throws CairnError `sse_line_too_long`
+ * @throws ProviderError `sse_line_too_long`
  * @example
  * for await (const data of readEvents(response)) if (data !== '[DONE]') console.log(JSON.parse(data));
  */
@@ -24,6 +24,7 @@ export class EventParser {
   readonly #decoder = new StringDecoder('utf8');
   #rest = '';
   #data: string[] = [];
+  #held = 0;
   #afterCr = false;
 
   /** Takes bytes; returns the data of the events that they complete. */
@@ -56,14 +57,18 @@ export class EventParser {
     }
     this.#rest = all.slice(start);
     if (this.#rest.length > MAX_LINE) {
-      throw new CairnError('sse_line_too_long', `Expected lines of at most ${MAX_LINE} characters, got a longer one.`);
+      throw tooLong();
     }
     return events;
   }
 
   #line(line: string, events: string[]): void {
     if (line === '') this.#flush(events);
-    else if (line.startsWith('data:')) this.#data.push(line.slice(line.charCodeAt(5) === 32 ? 6 : 5));
+    else if (line.startsWith('data:')) {
+      this.#held += line.length;
+      if (this.#held > MAX_LINE) throw tooLong();
+      this.#data.push(line.slice(line.charCodeAt(5) === 32 ? 6 : 5));
+    }
     // Other fields (event, id, retry) and comments carry nothing that a chat stream needs.
   }
 
@@ -71,5 +76,11 @@ export class EventParser {
     if (this.#data.length === 0) return;
     events.push(this.#data.length === 1 ? this.#data[0]! : this.#data.join('\n'));
     this.#data = [];
+    this.#held = 0;
   }
+}
+
+function tooLong(): ProviderError {
+  const message = `Expected lines and events of at most ${MAX_LINE} characters, got a longer one.`;
+  return new ProviderError('sse_line_too_long', message, { remedy: 'next', unhealthy: true });
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CairnError } from '../../errors.ts';
+import { kindOfHost } from './address.ts';
 
 const name = z
   .string()
@@ -197,6 +198,8 @@ export const gatewayConfig = z
       })
       .strict()
       .default({ keepSeconds: 0 }),
+    /** Whether links to pictures may name addresses inside this machine or network, which an upstream there would fetch. */
+    allowPrivateLinks: z.boolean().default(false),
     maxBodyBytes: z
       .number()
       .int()
@@ -317,14 +320,11 @@ export function addressFault(address: string, allowPrivate: boolean): string | u
   }
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return `Expected http or https, got ${url.protocol}`;
   if (url.username !== '' || url.password !== '') return 'Expected no password inside the address. Use apiKeyEnv.';
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (/^169\.254\.|^fe[89ab][0-9a-f]:|^metadata\./i.test(host))
-    return 'Expected an upstream, got an address of the machine’s own metadata service.';
-  const isPrivate = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|0\.|f[cd][0-9a-f]{2}:)/i.test(host);
-  if (isPrivate && !allowPrivate)
+  const kind = kindOfHost(url);
+  if (kind === 'metadata') return 'Expected an upstream, got an address of the machine’s own metadata service.';
+  if (kind === 'private' && !allowPrivate)
     return 'Expected a public address, got one of a private network. Set allowPrivate to true if it is meant.';
-  const loopback = host === 'localhost' || host === '::1' || host.startsWith('127.');
-  if (url.protocol === 'http:' && !loopback && !isPrivate)
+  if (url.protocol === 'http:' && kind === 'public')
     return 'Expected https for an address outside this machine, got http.';
   return undefined;
 }

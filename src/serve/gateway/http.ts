@@ -167,7 +167,8 @@ async function embeddings(
     });
   }
   const arm =
-    pool.find(pool.config.aliases[name] ?? name) ?? (name === '' ? undefined : firstEmbedder(pool.arms, name));
+    pool.find(Object.hasOwn(pool.config.aliases, name) ? pool.config.aliases[name]! : name) ??
+    (name === '' ? undefined : firstEmbedder(pool.arms, name));
   if (arm?.provider.embed === undefined || (key?.models !== undefined && !key.models.includes(arm.id))) {
     throw new GatewayError('model_not_found', 'Expected a model with embeddings, got another name.', {
       status: 404,

@@ -8,7 +8,7 @@ import type { ClientKey } from './keys.ts';
 import { fitOf } from './learning.ts';
 import type { Arm, Pool } from './pool.ts';
 import type { PromptPool } from './prompt-pool.ts';
-import type { ChatRequest } from './request.ts';
+import { type ChatRequest, checkLinks } from './request.ts';
 import type { Session } from './sessions.ts';
 
 /** Why these models: routed; nothing fitted; named by the client; kept by a header; the budget is nearly spent; a kept answer. */
@@ -62,6 +62,7 @@ export function makePlan(input: PlanInput): Plan {
   const { request, pool, pin } = input;
   const asked = nameOf(pool, request, pin);
   mayUse(input.key, request.model);
+  checkLinks(request, pool.config.allowPrivateLinks);
   if (asked !== AUTO && !asked.startsWith(`${AUTO}:`)) return named(input, asked, pin !== undefined && pin !== 'none');
   const policy = policyOf(pool, asked);
   const eligible = filterArms(input, policy);

@@ -1,6 +1,7 @@
 // A chat request as a client sends it: parsed with limits, checked where a wrong value would confuse us, and otherwise left as
 // it is. Errors are written as the OpenAI API writes them.
 import { isObject, type JsonObject, type JsonValue, listAt, objectAt, textAt } from '../../providers/index.ts';
+import { kindOfHost } from './address.ts';
 import { GatewayError } from './gateway-error.ts';
 
 const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
@@ -16,6 +17,8 @@ export interface ChatRequest {
   readonly wantsUsage: boolean;
   readonly messages: readonly JsonObject[];
   readonly modalities: readonly ('text' | 'image' | 'audio' | 'video')[];
+  /** Addresses that an upstream would fetch. */
+  readonly links: readonly string[];
   readonly usesTools: boolean;
   /** Input tokens, from the length of what is sent. */
   readonly inTokens: number;
@@ -74,6 +77,7 @@ export function toChatRequest(body: JsonObject): ChatRequest {
       'Shorten the conversation.',
     );
   }
+  const links = new Set<string>();
   const modalities = new Set<'text' | 'image' | 'audio' | 'video'>(['text']);
   let characters = 0;
   const messages = given.map((message: JsonValue, i): JsonObject => {
@@ -87,7 +91,7 @@ export function toChatRequest(body: JsonObject): ChatRequest {
         'Use the roles of the OpenAI API.',
       );
     }
-    characters += contentOf(message, i, modalities);
+    characters += contentOf(message, i, modalities, links);
     return message;
   });
   const tools = checkTools(body);
@@ -99,6 +103,7 @@ export function toChatRequest(body: JsonObject): ChatRequest {
     wantsUsage: objectAt(body, 'stream_options')['include_usage'] === true,
     messages,
     modalities: [...modalities],
+    links: [...links],
     usesTools: tools > 0,
     inTokens: Math.max(1, Math.ceil(characters / 4)),
     maxOutTokens: limitOf(body, 'max_completion_tokens') ?? limitOf(body, 'max_tokens'),
@@ -106,7 +111,7 @@ export function toChatRequest(body: JsonObject): ChatRequest {
 }
 
 /** Checks a message's content; returns its characters and adds what it contains. */
-function contentOf(message: JsonObject, i: number, modalities: Set<string>): number {
+function contentOf(message: JsonObject, i: number, modalities: Set<string>, links: Set<string>): number {
   const content = message['content'];
   let characters = 8;
   if (typeof content === 'string') characters += content.length;
@@ -123,10 +128,16 @@ function contentOf(message: JsonObject, i: number, modalities: Set<string>): num
       if (text !== undefined) characters += text.length;
       if (part['type'] === 'image_url' || part['type'] === 'input_image') {
         modalities.add('image');
+        const url = linkOf(part);
+        if (url !== undefined) links.add(url);
         characters += 3_400; // about 850 tokens
       }
       if (part['type'] === 'input_audio') modalities.add('audio');
-      if (part['type'] === 'video_url') modalities.add('video');
+      if (part['type'] === 'video_url') {
+        modalities.add('video');
+        const url = linkOf(part);
+        if (url !== undefined) links.add(url);
+      }
     }
   } else if (content !== undefined && content !== null) {
     throw invalid(
@@ -137,6 +148,43 @@ function contentOf(message: JsonObject, i: number, modalities: Set<string>): num
   }
   const calls = listAt(message, 'tool_calls');
   return calls.length === 0 ? characters : characters + JSON.stringify(calls).length;
+}
+
+/** The address of a picture or a film, unless its data is in the request. */
+function linkOf(part: JsonObject): string | undefined {
+  const inside = part[String(part['type'])];
+  const url =
+    typeof inside === 'string' ? inside : isObject(inside) ? textAt(inside, 'url') : textAt(part, 'image_url');
+  return url === undefined || url.startsWith('data:') ? undefined : url;
+}
+
+/**
+ * Refuses links that would make an upstream fetch from inside its own network. Names are not resolved here: an upstream that
+ * fetches links has to guard itself against names that lie.
+ * @throws GatewayError `invalid_request`
+ */
+export function checkLinks({ links }: ChatRequest, allowPrivate: boolean): void {
+  for (const link of links) {
+    let url: URL;
+    try {
+      url = new URL(link);
+    } catch {
+      throw invalid(
+        'Expected the link of a picture to be an address, got something else.',
+        'messages',
+        'Send https://… or data:….',
+      );
+    }
+    const web = url.protocol === 'https:' || url.protocol === 'http:';
+    if (web && (allowPrivate || kindOfHost(url) === 'public')) continue;
+    throw invalid(
+      web
+        ? 'Expected a public address as link of a picture, got one inside a machine or a private network.'
+        : `Expected http or https as link of a picture, got ${url.protocol.slice(0, 20)}`,
+      'messages',
+      'Send the picture itself as data:…; the owner of the gateway may set allowPrivateLinks.',
+    );
+  }
 }
 
 function checkTools(body: JsonObject): number {
@@ -186,14 +234,15 @@ function limitOf(body: JsonObject, key: string): number | undefined {
 }
 
 function depthOf(value: JsonValue | undefined): number {
-  // Not recursive: depth is the attack.
-  let level: unknown[] = [value];
+  // Not recursive: depth is the attack. Only what may hold more is kept, since breadth is the other one.
+  let level: object[] = typeof value === 'object' && value !== null ? [value] : [];
   for (let depth = 0; ; depth++) {
-    const next: unknown[] = [];
+    if (level.length === 0 || depth > MAX_DEPTH) return depth;
+    const next: object[] = [];
     for (const item of level) {
-      if (typeof item === 'object' && item !== null) for (const inner of Object.values(item)) next.push(inner);
+      const inner: readonly unknown[] = Array.isArray(item) ? item : Object.values(item);
+      for (const one of inner) if (typeof one === 'object' && one !== null) next.push(one);
     }
-    if (next.length === 0 || depth > MAX_DEPTH) return depth;
     level = next;
   }
 }

@@ -179,7 +179,7 @@ export class Answers {
             { entries: cache.maxEntries, bytes: cache.maxBytes },
           );
           if (like !== undefined)
-            this.#index.add(id, bucket(tenant, like.context, like.seen.features), like.seen.vector);
+            this.#index.add(id, bucket(tenant, like.context, like.seen.features), like.seen.vector, cache.maxEntries);
         });
       },
     };

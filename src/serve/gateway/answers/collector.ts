@@ -137,7 +137,7 @@ export function* replay(completion: JsonObject): Generator<ChatChunk> {
 }
 
 function piecesOf(text: string): string[] {
-  const words = text.match(/\s*\S+\s*/gu) ?? (text === '' ? [] : [text]);
+  const words = text.match(/\S+\s*|\s+/gu) ?? (text === '' ? [] : [text]);
   const step = Math.max(1, Math.ceil(words.length / PIECES));
   return Array.from({ length: Math.ceil(words.length / step) }, (_, i) =>
     words.slice(i * step, (i + 1) * step).join(''),

@@ -10,11 +10,8 @@ export interface Neighbour {
 export class LikenessIndex {
   readonly #buckets = new Map<string, Map<number, Float32Array>>();
   readonly #bucketOf = new Map<number, string>();
-  readonly #most: number;
 
-  /** @param most vectors that are held; the oldest go first */
-  constructor(rows: readonly Vectors[], most = 100_000) {
-    this.#most = most;
+  constructor(rows: readonly Vectors[]) {
     for (const { id, tenant, context, features, vector } of rows) {
       if (context === null || features === null || vector === null) continue;
       const bytes = new Uint8Array(vector);
@@ -26,12 +23,13 @@ export class LikenessIndex {
     return this.#bucketOf.size;
   }
 
-  add(id: number, place: string, vector: Float32Array): void {
+  /** @param most vectors that are held afterwards; the oldest go first */
+  add(id: number, place: string, vector: Float32Array, most = Infinity): void {
     let found = this.#buckets.get(place);
     if (found === undefined) this.#buckets.set(place, (found = new Map()));
     found.set(id, vector);
     this.#bucketOf.set(id, place);
-    if (this.#bucketOf.size > this.#most) this.drop(this.#bucketOf.keys().next().value!);
+    while (this.#bucketOf.size > most) this.drop(this.#bucketOf.keys().next().value!);
   }
 
   drop(id: number): void {

@@ -93,9 +93,10 @@ export function toMessages(input: JsonValue | undefined): JsonObject[] {
     else if (type === 'function_call') {
       const last = messages.at(-1);
       const call = toCall(item, at);
-      if (last?.['role'] === 'assistant')
-        last['tool_calls'] = [...((last['tool_calls'] as JsonValue[] | undefined) ?? []), call];
-      else messages.push({ role: 'assistant', content: null, tool_calls: [call] });
+      if (last?.['role'] === 'assistant') {
+        const calls = (last['tool_calls'] ??= []) as JsonValue[];
+        calls.push(call);
+      } else messages.push({ role: 'assistant', content: null, tool_calls: [call] });
     } else if (type === 'function_call_output') messages.push(toResult(item, at));
     else if (type !== 'reasoning') {
       // What a model thought is its own: chat models take no thoughts back.
