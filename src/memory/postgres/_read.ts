@@ -8,7 +8,7 @@ import type { CentredQuery } from '../lsh.ts';
 import { probeKeys } from '../probes.ts';
 import type { Sharing, SharingOptions } from '../store.ts';
 import type { Fragment, Sql } from './_link.ts';
-import { groupsOf } from './_lists.ts';
+import { GROUP, groupsOf } from './_lists.ts';
 import { numbers, signatures, texts } from './_literals.ts';
 
 interface Hit {
@@ -16,24 +16,51 @@ interface Hit {
   readonly score: number;
 }
 
+/** Weights are whole numbers of 2^-20 where events are chosen: their sums do not depend on the order. */
+const UNIT = 2 ** 20;
+/** More events than asked for are chosen, because the last of them may be in another order by their exact sums. */
+const SPARE = 256;
+
 export async function sharing(
   sql: Sql,
   keys: ArrayLike<number>,
-  events: number,
   { limit, likeness, whole, also = [] }: SharingOptions,
 ): Promise<Sharing> {
   const list = numbers(keys);
-  const counts = await sql<{ pos: number; n: number }[]>`
-    SELECT k.pos, sum(cardinality(p.refs)) AS n FROM unnest(${list}::bigint[]) WITH ORDINALITY AS k (key, pos)
-    JOIN posting p ON p.key = k.key GROUP BY k.pos`;
+  const counts = await sql<{ pos: number; n: number; events: number }[]>`
+    SELECT k.pos, sum(cardinality(p.refs)) AS n, (SELECT events FROM meta) AS events
+    FROM unnest(${list}::bigint[]) WITH ORDINALITY AS k (key, pos) JOIN posting p ON p.key = k.key GROUP BY k.pos`;
   const frequency = new Uint32Array(keys.length);
   for (const { pos, n } of counts) frequency[pos - 1] = Number(n);
-  const of = whole ?? { events, frequency };
-  const weights = numbers(Array.from(of.frequency, (f, i) => rarity(f, of.events) * (likeness?.[i] ?? 1)));
-  const matches = sql`SELECT ref, sum(k.w ORDER BY k.pos) AS score
-    FROM unnest(${list}::bigint[], ${weights}::float8[]) WITH ORDINALITY AS k (key, w, pos)
-    JOIN posting p ON p.key = k.key CROSS JOIN LATERAL unnest(p.refs) AS ref`;
-  return { frequency, hits: counts.length === 0 ? [] : await rank(sql, matches, limit, also) };
+  if (counts.length === 0) return { frequency, hits: [] };
+  const of = whole ?? { events: Number(counts[0]!.events), frequency };
+  const weights = Array.from(of.frequency, (f, i) => rarity(f, of.events) * (likeness?.[i] ?? 1));
+  const chosen = limit > 0 ? await mostSharing(sql, list, weights, limit + SPARE) : [];
+  const refs = [...new Set([...chosen, ...Array.from(also)])];
+  const places = await shared(sql, keys, refs);
+  // In the order of the keys, as in every other store.
+  const hits = refs
+    .map((ref, i): Hit => ({ ref, score: places[i]!.reduce((sum, place) => sum + weights[place]!, 0) }))
+    .filter((_, i) => places[i]!.length > 0);
+  const scores = new Map(hits.map((hit) => [hit.ref, hit] as const));
+  const best = chosen
+    .flatMap((ref) => scores.get(ref) ?? [])
+    .sort((a, b) => b.score - a.score || b.ref - a.ref)
+    .slice(0, Math.max(0, limit));
+  const listed = new Set(best.map(({ ref }) => ref));
+  const others = [...new Set(Array.from(also))]
+    .filter((ref) => !listed.has(ref))
+    .flatMap((ref) => scores.get(ref) ?? []);
+  return { frequency, hits: [...best, ...others] };
+}
+
+/** The events that share most, about in order; of equal sums the latest. */
+async function mostSharing(sql: Sql, keys: string, weights: readonly number[], limit: number): Promise<number[]> {
+  const rows = await sql<{ ref: number }[]>`
+    SELECT ref FROM unnest(${keys}::bigint[], ${numbers(weights.map((w) => Math.round(w * UNIT)))}::int[]) AS k (key, w)
+    JOIN posting p ON p.key = k.key CROSS JOIN LATERAL unnest(p.refs) AS ref
+    GROUP BY ref ORDER BY sum(k.w) DESC, ref DESC LIMIT ${limit}`;
+  return rows.map(({ ref }) => ref);
 }
 
 /** The best of what matches, of equal scores the latest; behind them those of `also` that match. */
@@ -83,15 +110,22 @@ export async function lexical(
 }
 
 export async function shared(sql: Sql, keys: ArrayLike<number>, refs: ArrayLike<number>): Promise<number[][]> {
+  // Each list is unpacked once and then searched by halving: `width_bucket` counts the references up to one. The subqueries
+  // stay as they are because of their offsets.
   const rows = await sql<{ ref: number; pos: number }[]>`
-    SELECT ref, k.pos FROM unnest(${numbers(keys)}::bigint[]) WITH ORDINALITY AS k (key, pos)
-    JOIN posting p ON p.key = k.key CROSS JOIN LATERAL unnest(p.refs) AS ref
-    WHERE p.grp = ANY(${groupsOf(refs)}::int[]) AND ref = ANY(${numbers(refs)}::int[]) ORDER BY k.pos`;
+    SELECT own.ref, k.pos FROM unnest(${numbers(keys)}::bigint[]) WITH ORDINALITY AS k (key, pos)
+    JOIN posting p ON p.key = k.key AND p.grp = ANY(${groupsOf(refs)}::int[])
+    CROSS JOIN LATERAL (
+      SELECT r.ref FROM (SELECT p.refs || '{}'::int[] AS refs OFFSET 0) AS list,
+        unnest(${numbers([...new Set(Array.from(refs))])}::int[]) AS r (ref)
+      WHERE r.ref BETWEEN p.grp * ${GROUP}::int AND p.grp * ${GROUP}::int + ${GROUP - 1}::int
+        AND list.refs[width_bucket(r.ref, list.refs)] = r.ref OFFSET 0) AS own
+    ORDER BY k.pos`;
   const found = new Map<number, number[]>();
   for (const { ref, pos } of rows) {
-    const list = found.get(ref);
-    if (list === undefined) found.set(ref, [pos - 1]);
-    else list.push(pos - 1);
+    const places = found.get(ref);
+    if (places === undefined) found.set(ref, [pos - 1]);
+    else places.push(pos - 1);
   }
   return Array.from(refs, (ref) => found.get(ref) ?? []);
 }

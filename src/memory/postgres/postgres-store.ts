@@ -178,8 +178,7 @@ export class PostgresStore implements Store {
   }
 
   async sharing(keys: ArrayLike<number>, options: SharingOptions): Promise<Sharing> {
-    const events = await this.count();
-    return this.#read((sql) => sharing(sql, keys, events, options));
+    return this.#read((sql) => sharing(sql, keys, options));
   }
 
   async shared(keys: ArrayLike<number>, refs: ArrayLike<number>): Promise<number[][]> {
