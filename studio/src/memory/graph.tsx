@@ -72,6 +72,7 @@ export function MemoryGraph({ map, chosen, found, onChoose }: GraphProps): JSX.E
     renderer.on('clickStage', () => onChoose(null));
     renderer.on('enterNode', () => host.current?.classList.add('is-over'));
     renderer.on('leaveNode', () => host.current?.classList.remove('is-over'));
+    keepSmooth(renderer);
     sigma.current = renderer;
     return () => {
       sigma.current = null;
@@ -114,6 +115,29 @@ export function MemoryGraph({ map, chosen, found, onChoose }: GraphProps): JSX.E
       </div>
     </div>
   );
+}
+
+/** Slower frames than this while the map is moved, and how many of them are enough to tell. */
+const SLOW_MS = 34;
+const FRAMES = 4;
+
+/** Where thousands of ties make moving slow, as without a graphics card, they wait until the map stands still. */
+function keepSmooth(renderer: Sigma): void {
+  let moved = false;
+  let last = 0;
+  let slow = 0;
+  renderer.getCamera().on('updated', () => {
+    moved = true;
+  });
+  renderer.on('afterRender', () => {
+    const now = performance.now();
+    // Only frames that follow one another closely are of one movement.
+    if (moved && now - last > SLOW_MS && now - last < 20 * SLOW_MS) slow++;
+    else if (moved && now - last <= SLOW_MS) slow = Math.max(0, slow - 1);
+    last = now;
+    moved = false;
+    if (slow >= FRAMES && !renderer.getSetting('hideEdgesOnMove')) renderer.setSetting('hideEdgesOnMove', true);
+  });
 }
 
 function toGraph(map: MemoryMap, tints: Tints): Graph {
