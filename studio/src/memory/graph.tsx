@@ -132,7 +132,7 @@ function keepSmooth(renderer: Sigma): void {
   renderer.on('afterRender', () => {
     const now = performance.now();
     // Only frames that follow one another closely are of one movement.
-    if (moved && now - last > SLOW_MS && now - last < 20 * SLOW_MS) slow++;
+    if (moved && now - last > SLOW_MS && now - last < 60 * SLOW_MS) slow++;
     else if (moved && now - last <= SLOW_MS) slow = Math.max(0, slow - 1);
     last = now;
     moved = false;
