@@ -74,6 +74,7 @@ const GENERATION_KEYS = {
   topP: 'top_p',
   minP: 'min_p',
   repetitionPenalty: 'repetition_penalty',
+  noRepeatNgram: 'no_repeat_ngram_size',
 } as const satisfies Record<keyof SamplingOptions, string>;
 
 function toGenerationFile(options: SamplingOptions): Record<string, unknown> {

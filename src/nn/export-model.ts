@@ -7,7 +7,7 @@ import type { ModelConfig } from './config.ts';
 import { readModel } from './directory.ts';
 import { forward } from './forward.ts';
 import type { LmConfig } from './lm-config.ts';
-import type { Span } from './lm-call.ts';
+import { type Span, sightMask } from './lm-call.ts';
 import { describeInputs } from './lm-inputs.ts';
 import { decodeProgram, lmProgram, lmState } from './lm.ts';
 import { asrState, decoderProgram, sizesOf, streamProgram } from './speech/index.ts';
@@ -86,7 +86,7 @@ function contextProgram(config: LmConfig): ProgramDef {
     const length = b.symbol('length');
     const ids = b.input('ids', [b.symbol('batch'), length], 'i32');
     const positions = countUp(b, ids, length);
-    const frame = { positions, mask: (span: Span) => hidden(positions, length, span) };
+    const frame = { positions, mask: (span: Span) => sightMask(positions, positions, span) };
     b.output('logits', transformerForward(b, config, ids, { frame }));
   });
 }
@@ -96,13 +96,4 @@ function countUp(b: Builder, ids: Tensor, length: number): Tensor {
   const row = ids.sliceAxis(0, 0, 1).reshape([length]);
   const zeros = row.sub(row);
   return zeros.add(b.constant(1, [], 'i32')).cumsum(0, { exclusive: true });
-}
-
-/** -1e9 where the span hides a key from a query, else 0. `[length, length]`. */
-function hidden(positions: Tensor, length: number, { window, lag }: Span): Tensor {
-  const at = positions.cast('f32');
-  const ahead = at.reshape([1, length]).sub(at.reshape([length, 1])); // key - query
-  const late = ahead.gt(-lag);
-  const all = window === null ? late : late.or(ahead.lt(1 - window - lag));
-  return all.cast('f32').mul(-1e9);
 }

@@ -1,22 +1,33 @@
 // Text generation: one token at a time from a decoder, sampled on the host, streamed as text. The same seed gives the same
 // text on one executor.
+import { availableParallelism } from 'node:os';
 import { CairnError } from '../errors.ts';
-import { StreamDecoder } from '../data/index.ts';
-import { Rng } from '../tensor/index.ts';
-import { createDecoder } from './decoder.ts';
+import { OrtExecutor, Rng } from '../tensor/index.ts';
+import { createDecoder, type Decoder } from './decoder.ts';
+import { type LmConfig, stackCount } from './lm-config.ts';
 import type { LanguageModel } from './lm.ts';
 import { checkSampling, distribution, drawToken, type SamplingOptions, softmax } from './sampling.ts';
+import { createStackDecoder, type StackDecoder, whyNotStacked } from './stagformer/index.ts';
+import { StopWriter } from './stop-writer.ts';
+import { checkThinking, type ThinkingOptions, Thought } from './thinking.ts';
 
 export interface GenerateOptions extends SamplingOptions {
-  /** Default 200. */
+  /** Thought and answer together. Default 200. */
   readonly maxTokens?: number;
   /** Default 0. */
   readonly seed?: number | string;
-  /** Generation ends before any of these texts. */
+  /** Generation ends before any of these texts in the answer. */
   readonly stop?: readonly string[];
   readonly eosTokenIds?: readonly number[];
   /** Change the logits in place, after the repetition penalty and before temperature and filters. */
   readonly logitsProcessors?: readonly ((logits: Float64Array, ids: readonly number[]) => void)[];
+  /** Think first, within a budget. */
+  readonly thinking?: ThinkingOptions;
+  /**
+   * Stacks of a StagFormer on a thread each. Default `auto`: where there are cores for them and a step is work enough.
+   * The tokens are the same either way.
+   */
+  readonly parallel?: boolean | 'auto';
   readonly signal?: AbortSignal;
 }
 
@@ -27,12 +38,28 @@ export interface GeneratedToken {
   /** Log probability (nats) under the model's own distribution, before filters. */
   readonly logprob: number;
   readonly index: number;
+  /** Part of the thought, its marks included. */
+  readonly thought?: true;
+}
+
+export interface GenerationUsage {
+  /** Tokens of the prompt. */
+  readonly input: number;
+  /** Tokens of the thought, the opening and closing token included. */
+  readonly thinking: number;
+  /** Tokens of the answer. */
+  readonly output: number;
 }
 
 export interface GenerationEnd {
   readonly reason: 'eos' | 'length' | 'stop' | 'aborted';
+  /** The answer. */
   readonly text: string;
-  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+  /** What was thought, with its marks; absent without `thinking`. */
+  readonly thought?: string;
+  readonly usage: GenerationUsage;
+  /** How a StagFormer's stacks were run; `fallback` says why not on threads although that was wanted. */
+  readonly stacks?: { readonly mode: 'parallel' | 'serial' | 'recurrent'; readonly fallback?: string };
 }
 
 /** A running generation: iterate it once for tokens, or await `end()` or `text()`. */
@@ -44,7 +71,7 @@ export interface Generation extends AsyncIterable<GeneratedToken> {
 
 /**
  * Continues a prompt.
- * @throws CairnError `bad_sampling`, `empty_prompt`
+ * @throws CairnError `bad_sampling`, `bad_thinking`, `empty_prompt`
  * @example
  * const run = generate(model, 'ROMEO:', { maxTokens: 100, temperature: 0.8, seed: 7 });
  * for await (const { text } of run) process.stdout.write(text);
@@ -57,12 +84,8 @@ export function generate(
 ): Generation {
   const settings = { ...model.generation, ...options };
   checkSampling(settings);
-  const ids = typeof prompt === 'string' ? [...model.tokenizer.encode(prompt)] : [...prompt];
-  if (ids.length === 0) {
-    throw new CairnError('empty_prompt', 'Expected a prompt of at least one token, got none.', {
-      hint: 'Start with a newline.',
-    });
-  }
+  if (settings.thinking) checkThinking(settings.thinking, model.config.vocab_size);
+  const ids = promptIds(model, prompt);
   let finished: GenerationEnd | undefined;
   const tokens = run(model, ids, settings, (end) => (finished = end));
   const self: Generation = {
@@ -82,6 +105,31 @@ export function generate(
   return self;
 }
 
+/** @throws CairnError `empty_prompt` */
+export function promptIds(model: LanguageModel, prompt: string | readonly number[]): number[] {
+  const ids = typeof prompt === 'string' ? [...model.tokenizer.encode(prompt)] : [...prompt];
+  if (ids.length > 0) return ids;
+  throw new CairnError('empty_prompt', 'Expected a prompt of at least one token, got none.', {
+    hint: 'Start with a newline.',
+  });
+}
+
+/** Multiplications of one stack and token above which threads pay: about half a millisecond of work. */
+const WORTH_THREADS = 1e6;
+
+/** Whether a thread a stack is faster than one after another: enough cores, and steps that outweigh a barrier. */
+export function worthThreads(c: LmConfig, maxTokens: number): boolean {
+  const { hidden_size: d, intermediate_size: wide, num_hidden_layers: layers } = c;
+  const matrices = c.mlp_gated ? 3 : 2;
+  const work = layers * (4 * d * d + matrices * d * wide);
+  return maxTokens >= 32 && work >= WORTH_THREADS && availableParallelism() >= stackCount(c);
+}
+
+async function openDecoder(model: LanguageModel, parallel: boolean): Promise<Decoder | StackDecoder> {
+  const stacked = model.executor instanceof OrtExecutor && whyNotStacked(model.config) === undefined;
+  return stacked ? createStackDecoder(model, { parallel }) : createDecoder(model);
+}
+
 async function* run(
   model: LanguageModel,
   prompt: readonly number[],
@@ -89,9 +137,15 @@ async function* run(
   onEnd: (end: GenerationEnd) => void,
 ): AsyncGenerator<GeneratedToken, void, undefined> {
   const { maxTokens = 200, seed = 0, eosTokenIds = [], logitsProcessors = [], signal } = options;
-  await using decoder = createDecoder(model);
+  const { parallel = 'auto' } = options;
+  await using decoder = await openDecoder(
+    model,
+    parallel === 'auto' ? worthThreads(model.config, maxTokens) : parallel,
+  );
   const rng = new Rng(seed).fork('generate');
   const writer = new StopWriter(model.tokenizer, options.stop ?? []);
+  const thoughts = new StopWriter(model.tokenizer, []);
+  const thought = options.thinking && new Thought(options.thinking, prompt);
   const ids = [...prompt];
   let made = 0;
   let reason: GenerationEnd['reason'] = 'length';
@@ -102,69 +156,41 @@ async function* run(
       break;
     }
     const logits = await decoder.feed(next);
-    const p = distribution(logits, options, ids, (z) => {
-      for (const process of logitsProcessors) process(z, ids);
-    });
-    const token = drawToken(p, rng);
-    if (eosTokenIds.includes(token)) {
+    const token =
+      thought?.forced() ??
+      drawToken(
+        distribution(logits, options, ids, (z) => {
+          for (const process of logitsProcessors) process(z, ids);
+          thought?.restrict(z);
+        }),
+        rng,
+      );
+    const own = softmax(logits);
+    const thinks = thought?.push(token, () => own[options.thinking!.close]!) ?? false;
+    if (!thinks && eosTokenIds.includes(token)) {
       reason = 'eos';
       break;
     }
     ids.push(token);
     next = [token];
-    const text = writer.push(token);
-    yield { token, text, logprob: Math.log(softmax(logits)[token]!), index: made++ };
+    const text = (thinks ? thoughts : writer).push(token);
+    yield { token, text, logprob: Math.log(own[token]!), index: made++, ...(thinks ? { thought: true } : {}) };
     if (writer.stopped) {
       reason = 'stop';
       break;
     }
   }
   const rest = writer.end();
+  const thinking = thought?.total ?? 0;
   onEnd({
     reason,
     text: writer.text + rest,
-    usage: { promptTokens: prompt.length, completionTokens: ids.length - prompt.length },
+    ...(thought ? { thought: thoughts.text + thoughts.end() } : {}),
+    usage: { input: prompt.length, thinking, output: ids.length - prompt.length - thinking },
+    ...('mode' in decoder ? { stacks: stacksOf(decoder) } : {}),
   });
 }
 
-/** Releases text only once it can no longer become part of a stop text. */
-class StopWriter {
-  text = '';
-  stopped = false;
-  #held = '';
-  readonly #stops: readonly string[];
-  readonly #decoder: StreamDecoder;
-
-  constructor(tokenizer: LanguageModel['tokenizer'], stops: readonly string[]) {
-    this.#stops = stops.filter((s) => s.length > 0);
-    this.#decoder = new StreamDecoder(tokenizer);
-  }
-
-  push(token: number): string {
-    this.#held += this.#decoder.push(token);
-    const hits = this.#stops.map((s) => this.#held.indexOf(s)).filter((i) => i >= 0);
-    if (hits.length > 0) {
-      this.stopped = true;
-      return this.#release(Math.min(...hits), true);
-    }
-    let keep = 0;
-    for (const s of this.#stops) {
-      for (let n = Math.min(s.length - 1, this.#held.length); n > keep; n--) {
-        if (this.#held.endsWith(s.slice(0, n))) keep = n;
-      }
-    }
-    return this.#release(this.#held.length - keep, false);
-  }
-
-  /** Text that was held back and did not become a stop text. */
-  end(): string {
-    return this.stopped ? '' : this.#held + this.#decoder.end();
-  }
-
-  #release(count: number, drop: boolean): string {
-    const out = this.#held.slice(0, count);
-    this.#held = drop ? '' : this.#held.slice(count);
-    this.text += out;
-    return out;
-  }
+function stacksOf({ mode, fallback }: StackDecoder): NonNullable<GenerationEnd['stacks']> {
+  return { mode, ...(fallback === undefined ? {} : { fallback: fallback.message }) };
 }

@@ -86,7 +86,7 @@ export interface Frame {
   readonly phase?: number;
   /** @param length number of new positions that take part; default: all of the call */
   mask(span: Span, length?: number): Tensor | undefined;
-  past?(name: string, shape: readonly number[], span?: Span): Tensor;
+  past?(name: string, shape: readonly number[], span?: Span): Tensor | undefined;
   keep?(name: string, value: Tensor): void;
 }
 
@@ -181,6 +181,15 @@ function spanMask(b: Builder, length: number, { window, lag }: Span): Tensor {
     }
     return b.constant(data, [length, length], b.dtype);
   });
+}
+
+/** -1e9 where a span hides a key from a query, else 0, for positions that are known only when the program runs. `[T, S]` */
+export function sightMask(queries: Tensor, keys: Tensor, { window, lag }: Span): Tensor {
+  const row = (t: Tensor, shape: readonly number[]): Tensor => t.cast('f32').reshape(shape);
+  const ahead = row(keys, [1, keys.shape[0]!]).sub(row(queries, [queries.shape[0]!, 1]));
+  const late = ahead.gt(-lag);
+  const all = window === null ? late : late.or(ahead.lt(1 - window - lag));
+  return all.cast('f32').mul(-1e9);
 }
 
 /**

@@ -96,7 +96,7 @@ test('greedy generation takes the best token of the full forward each time', asy
   expect(end).toEqual({
     reason: 'length',
     text: tokenizer.decode(ids.slice(3)),
-    usage: { promptTokens: 3, completionTokens: 8 },
+    usage: { input: 3, thinking: 0, output: 8 },
   });
 });
 
@@ -119,14 +119,14 @@ test('a stop text ends the run, is not part of the text, and its beginnings are 
   expect(pieces.join('')).toBe('on the lo');
   expect(pieces[8]).toBe('o');
   expect(pieces.slice(3, 7)).toEqual(['', '', '', '']);
-  expect(await run.end()).toMatchObject({ reason: 'stop', text: 'on the lo', usage: { completionTokens: 13 } });
+  expect(await run.end()).toMatchObject({ reason: 'stop', text: 'on the lo', usage: { output: 13 } });
 });
 
 test('an abort ends within one token, an end token is not part of the text', async () => {
   const stop = new AbortController();
   const run = generate(model, 'a', { maxTokens: 50, signal: stop.signal });
   for await (const { index } of run) if (index === 4) stop.abort();
-  expect(await run.end()).toMatchObject({ reason: 'aborted', usage: { completionTokens: 5 } });
+  expect(await run.end()).toMatchObject({ reason: 'aborted', usage: { output: 5 } });
   const all = Array.from({ length: tokenizer.vocabSize }, (_, i) => i);
   expect(await generate(model, 'a', { eosTokenIds: all }).end()).toMatchObject({ reason: 'eos', text: '' });
 });

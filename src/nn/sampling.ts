@@ -14,11 +14,13 @@ export interface SamplingOptions {
   readonly minP?: number;
   /** Tokens seen before: positive logits are divided by it, others multiplied. 1 or absent: none. */
   readonly repetitionPenalty?: number;
+  /** No run of n tokens comes twice. 0 or absent: any may. */
+  readonly noRepeatNgram?: number;
 }
 
 /** @throws CairnError `bad_sampling` naming the first option out of range. */
 export function checkSampling(options: SamplingOptions): void {
-  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
+  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, noRepeatNgram = 0 } = options;
   const rule = (ok: boolean, name: string, expected: string, got: number): void => {
     if (!ok) throw new CairnError('bad_sampling', `Expected ${name} ${expected}, got ${got}.`);
   };
@@ -26,6 +28,12 @@ export function checkSampling(options: SamplingOptions): void {
   rule(Number.isInteger(topK) && topK >= 0, 'topK', 'to be a non-negative integer', topK);
   rule(topP > 0 && topP <= 1, 'topP', 'in (0, 1]', topP);
   rule(minP >= 0 && minP <= 1, 'minP', 'in [0, 1]', minP);
+  rule(
+    Number.isInteger(noRepeatNgram) && noRepeatNgram >= 0,
+    'noRepeatNgram',
+    'to be a non-negative integer',
+    noRepeatNgram,
+  );
   rule(repetitionPenalty > 0 && Number.isFinite(repetitionPenalty), 'repetitionPenalty', '> 0', repetitionPenalty);
 }
 
@@ -63,10 +71,23 @@ function normalise(p: Float64Array): void {
   for (let i = 0; i < p.length; i++) p[i]! /= total;
 }
 
+/** Tokens that would complete a run of n tokens that is there already. */
+export function repeatedNext(ids: readonly number[], n: number): Set<number> {
+  const banned = new Set<number>();
+  const end = ids.length - n + 1; // where the run begins that the next token would complete
+  if (end < 0) return banned;
+  for (let at = 0; at < end; at++) {
+    let same = 0;
+    while (same < n - 1 && ids[at + same] === ids[end + same]) same++;
+    if (same === n - 1) banned.add(ids[at + n - 1]!);
+  }
+  return banned;
+}
+
 /**
  * The distribution the next token is drawn from, `[V]`.
- * @param seen ids that the repetition penalty applies to
- * @param process may change the logits in place, after the penalty and before temperature and filters
+ * @param seen the ids so far, which the repetition penalty and `noRepeatNgram` apply to
+ * @param process may change the logits in place, after penalties and before temperature and filters
  * @throws CairnError `bad_sampling` for an option out of range or logits without a finite value.
  * @example
  * distribution([2, 1, 0], { topK: 2 }); // about [0.73, 0.27, 0]
@@ -74,14 +95,19 @@ function normalise(p: Float64Array): void {
 export function distribution(
   logits: ArrayLike<number>,
   options: SamplingOptions = {},
-  seen: Iterable<number> = [],
+  seen: readonly number[] = [],
   process?: (logits: Float64Array) => void,
 ): Float64Array {
   checkSampling(options);
-  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
+  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, noRepeatNgram = 0 } = options;
   const z = Float64Array.from(logits);
   if (repetitionPenalty !== 1) {
     for (const id of new Set(seen)) z[id] = z[id]! > 0 ? z[id]! / repetitionPenalty : z[id]! * repetitionPenalty;
+  }
+  if (noRepeatNgram > 0) {
+    const banned = repeatedNext(seen, noRepeatNgram);
+    // Where every token would repeat something, repeating is all that is left.
+    if (banned.size < z.length) for (const id of banned) z[id] = -Infinity;
   }
   process?.(z);
   const best = argmax(z);

@@ -58,7 +58,12 @@ export const generate: Command = {
       }
       const end = await run.end();
       const seconds = (performance.now() - started) / 1000;
-      io.progress(`${end.usage.completionTokens} tokens, ${Math.round(end.usage.completionTokens / seconds)} a second`);
+      const { output } = end.usage;
+      const how = end.stacks
+        ? `, stacks ${end.stacks.mode === 'parallel' ? 'on a thread each' : 'one after another'}`
+        : '';
+      io.progress(`${output} tokens, ${Math.round(output / seconds)} a second${how}`);
+      if (end.stacks?.fallback !== undefined) io.progress(`Decoded without threads: ${end.stacks.fallback}`);
       return { value: { model: resolve(dir), prompt, ...end, seconds }, text: '' };
     } finally {
       await executor.dispose();

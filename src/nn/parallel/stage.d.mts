@@ -11,8 +11,8 @@ export interface StageFeed {
   readonly width: number;
   /** Added to the position: the first row that is read. */
   readonly shift: number;
-  /** So many rows fewer than positions. */
-  readonly fewer: number;
+  /** Those of all positions of the call, of all but the last one, or of the last one. */
+  readonly rows: 'all' | 'earlier' | 'last';
   /** -1 stands for the number of rows. */
   readonly shape: readonly number[];
 }
@@ -31,10 +31,11 @@ export interface StageCarry {
   readonly output: string;
   /** Absent in a program that starts anew. */
   readonly input?: string | undefined;
-  /** Shape of the state before the first call. */
+  /** Shape of the state before the first call, which is zeros. */
   readonly empty: readonly number[];
-  /** Rows (axis before the last) that are kept. Default: all. */
+  /** Entries along `axis` that are kept: the last ones. Default: all. */
   readonly limit?: number | undefined;
+  readonly axis?: number | undefined;
   /** The first position leaves nothing. */
   readonly fromSecond?: boolean | undefined;
 }
@@ -48,7 +49,8 @@ export interface StageProgram {
 }
 
 export interface StageSpec {
-  readonly programs: readonly StageProgram[];
+  /** By number; a number may be left out. */
+  readonly programs: readonly (StageProgram | undefined)[];
 }
 
 export interface Stage {

@@ -9,13 +9,14 @@ export async function createStage(ort, spec, memory) {
   const sessions = [];
   for (const program of spec.programs) {
     sessions.push(
-      await ort.InferenceSession.create(program.bytes, {
-        executionProviders: ['cpu'],
-        intraOpNumThreads: 1,
-        interOpNumThreads: 1,
-        graphOptimizationLevel: 'all',
-        logSeverityLevel: 4,
-      }),
+      program &&
+        (await ort.InferenceSession.create(program.bytes, {
+          executionProviders: ['cpu'],
+          intraOpNumThreads: 1,
+          interOpNumThreads: 1,
+          graphOptimizationLevel: 'all',
+          logSeverityLevel: 4,
+        })),
     );
   }
   const carried = new Map();
@@ -42,15 +43,16 @@ export async function createStage(ort, spec, memory) {
     bytes: () => [...carried.values()].reduce((n, t) => n + t.data.byteLength, 0),
     async dispose() {
       carried.clear();
-      for (const session of sessions) await session.release();
+      for (const session of sessions) await session?.release();
     },
   };
 }
 
 /** Rows of the block as a tensor of its own: the runtime takes no shared memory. */
 function readRows(ort, feed, memory, position, length) {
-  const rows = length - feed.fewer;
-  const at = feed.offset + 4 * feed.width * (position + feed.shift);
+  const rows = feed.rows === 'last' ? 1 : feed.rows === 'earlier' ? length - 1 : length;
+  const first = position + feed.shift + (feed.rows === 'last' ? length - 1 : 0);
+  const at = feed.offset + 4 * feed.width * first;
   const data = new ARRAYS[feed.type](memory, at, rows * feed.width).slice();
   return new ort.Tensor(
     TYPES[feed.type],
@@ -59,19 +61,25 @@ function readRows(ort, feed, memory, position, length) {
   );
 }
 
-function empty(ort, carry) {
-  return new ort.Tensor('float32', new Float32Array(0), carry.empty);
+/** Zeros of the given shape; nothing where a length is 0. */
+function empty(ort, { empty: shape }) {
+  const size = shape.reduce((n, d) => n * d, 1);
+  return new ort.Tensor('float32', new Float32Array(size), shape);
 }
 
-/** The last `limit` rows along the axis before the last one, or everything. */
-function keepLast(ort, t, { limit }) {
-  const rows = t.dims.at(-2);
-  if (limit === undefined || rows <= limit) return t;
-  const width = t.dims.at(-1);
-  const groups = t.data.length / (rows * width);
-  const data = new Float32Array(groups * limit * width);
-  for (let g = 0; g < groups; g++) {
-    data.set(t.data.subarray((g * rows + rows - limit) * width, (g + 1) * rows * width), g * limit * width);
+/** The last `limit` entries along an axis, or everything. */
+function keepLast(ort, t, { limit, axis }) {
+  if (limit === undefined || t.dims[axis] <= limit) return t;
+  const inner = t.dims.slice(axis + 1).reduce((n, d) => n * d, 1);
+  const outer = t.dims.slice(0, axis).reduce((n, d) => n * d, 1);
+  const data = new Float32Array(outer * limit * inner);
+  for (let o = 0; o < outer; o++) {
+    const end = (o + 1) * t.dims[axis] * inner;
+    data.set(t.data.subarray(end - limit * inner, end), o * limit * inner);
   }
-  return new ort.Tensor('float32', data, [...t.dims.slice(0, -2), limit, width]);
+  return new ort.Tensor(
+    'float32',
+    data,
+    t.dims.map((d, i) => (i === axis ? limit : d)),
+  );
 }
