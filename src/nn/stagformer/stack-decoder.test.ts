@@ -128,9 +128,16 @@ test('the recurrent approximation skips the first stack: other logits, half the 
   expect(recurrent.carriedBytes()).toBeLessThan(exact.carriedBytes());
 });
 
-test('models that have no stacks to run at once are refused', async () => {
-  const { stag_num_stacks: _, ...plain } = base;
-  await expect(createStackDecoder(model(lmConfig(plain)))).rejects.toThrow('the model has one stack');
+test('a plain model is one stack', async () => {
+  const m = model(lmConfig({ ...base, stag_num_stacks: 1 }));
+  const full = await lmLogits(m, ids);
+  await using decoder = await createStackDecoder(m);
+  expect(decoder.mode).toBe('serial');
+  await decoder.feed(ids.slice(0, 9));
+  expect(gap(await decoder.feed([ids[9]!]), full.data.slice(9 * 11, 10 * 11))).toBeLessThan(2e-5);
+});
+
+test('stacks that cannot run at once are refused', async () => {
   await expect(createStackDecoder(model(lmConfig({ ...base, stag_stagger: 0 })))).rejects.toThrow(/stag_stagger 0/);
   await expect(createStackDecoder(model(lmConfig(base)), { recurrent: true })).rejects.toThrow(/shared weights/);
   await using decoder = await createStackDecoder(model(lmConfig(base)), { parallel: false });

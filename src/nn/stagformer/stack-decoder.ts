@@ -29,7 +29,7 @@ export interface StackDecoder extends Decoder {
   carriedBytes(): number;
 }
 
-/** Why a config cannot be decoded stack by stack, or undefined. */
+/** Why stacks cannot be decoded at the same time, or undefined. */
 export function whyNotStacked(c: LmConfig): string | undefined {
   if (stackCount(c) < 2) return 'the model has one stack';
   if ((c.stag_stagger ?? 1) === 0) return 'stacks attend to the position they are at (stag_stagger 0)';
@@ -38,7 +38,8 @@ export function whyNotStacked(c: LmConfig): string | undefined {
 }
 
 /**
- * A decoder of a model with several stacks, on ONNX Runtime whatever the model's executor.
+ * A decoder of a model stack by stack, on ONNX Runtime whatever the model's executor, one thread a stack at most. It copies
+ * the weights into its programs: twice for each stack that takes a prompt in one piece. A plain model has one stack.
  * @throws CairnError `not_stacked` for other models
  * @example
  * await using decoder = await createStackDecoder(model);
@@ -50,7 +51,8 @@ export async function createStackDecoder(
 ): Promise<StackDecoder> {
   const { config, state } = model;
   const { parallel = true, recurrent = false } = options;
-  const reason = whyNotStacked(config) ?? (recurrent ? whyNotRecurrent(config) : undefined);
+  const reason =
+    (stackCount(config) > 1 ? whyNotStacked(config) : undefined) ?? (recurrent ? whyNotRecurrent(config) : undefined);
   if (reason !== undefined) {
     throw new CairnError('not_stacked', `Expected a model that decodes stack by stack, got one where ${reason}.`, {
       hint: 'Use createDecoder.',
@@ -63,7 +65,7 @@ export async function createStackDecoder(
   let fallback: CairnError | undefined;
   let runner: Runner;
   try {
-    runner = await (parallel && !recurrent ? parallelRunner(specs, memory) : serialRunner(specs, memory));
+    runner = await (parallel && !recurrent && stacks > 1 ? parallelRunner(specs, memory) : serialRunner(specs, memory));
   } catch (error) {
     if (!CairnError.isInstance(error) || error.code !== 'worker_died') throw error;
     fallback = error;
