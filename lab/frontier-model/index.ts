@@ -6,6 +6,7 @@ import { budgetArms } from './arms.ts';
 import { distillation } from './distillation.ts';
 import type { Part } from './part.ts';
 import { softBudget } from './soft-budget.ts';
+import { thinking } from './thinking.ts';
 
 /** `ci` takes less than half a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
@@ -15,6 +16,7 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['solvers with budgets as arms', () => budgetArms(options)],
     ['budgets that are hints', () => softBudget(options)],
     ['distillation from few probabilities', () => distillation(options)],
+    ['thinking within a budget', () => thinking(options)],
   ];
   const done: Part[] = [];
   for (const [name, part] of parts) {

@@ -107,7 +107,7 @@ async function leak(
       capture: [last],
       patch: {
         'stacks.0.hook_out': (x, { builder }) => {
-          const shift = new Float64Array(length * d);
+          const shift = new Float32Array(length * d);
           for (let i = 0; i < d / 2; i++) shift[at * d + i] = change;
           return x.add(builder.constant(shift, [1, length, d]));
         },

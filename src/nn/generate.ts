@@ -28,6 +28,8 @@ export interface GenerateOptions extends SamplingOptions {
    * The tokens are the same either way.
    */
   readonly parallel?: boolean | 'auto';
+  /** A decoder of this model to use instead of a new one; it is reset first and not disposed of. */
+  readonly decoder?: Decoder;
   readonly signal?: AbortSignal;
 }
 
@@ -138,10 +140,11 @@ async function* run(
 ): AsyncGenerator<GeneratedToken, void, undefined> {
   const { maxTokens = 200, seed = 0, eosTokenIds = [], logitsProcessors = [], signal } = options;
   const { parallel = 'auto' } = options;
-  await using decoder = await openDecoder(
-    model,
-    parallel === 'auto' ? worthThreads(model.config, maxTokens) : parallel,
-  );
+  await using own = options.decoder
+    ? undefined
+    : await openDecoder(model, parallel === 'auto' ? worthThreads(model.config, maxTokens) : parallel);
+  const decoder = own ?? options.decoder!;
+  decoder.reset();
   const rng = new Rng(seed).fork('generate');
   const writer = new StopWriter(model.tokenizer, options.stop ?? []);
   const thoughts = new StopWriter(model.tokenizer, []);
@@ -165,8 +168,8 @@ async function* run(
         }),
         rng,
       );
-    const own = softmax(logits);
-    const thinks = thought?.push(token, () => own[options.thinking!.close]!) ?? false;
+    const chances = softmax(logits);
+    const thinks = thought?.push(token, () => chances[options.thinking!.close]!) ?? false;
     if (!thinks && eosTokenIds.includes(token)) {
       reason = 'eos';
       break;
@@ -174,7 +177,7 @@ async function* run(
     ids.push(token);
     next = [token];
     const text = (thinks ? thoughts : writer).push(token);
-    yield { token, text, logprob: Math.log(own[token]!), index: made++, ...(thinks ? { thought: true } : {}) };
+    yield { token, text, logprob: Math.log(chances[token]!), index: made++, ...(thinks ? { thought: true } : {}) };
     if (writer.stopped) {
       reason = 'stop';
       break;
@@ -187,7 +190,7 @@ async function* run(
     text: writer.text + rest,
     ...(thought ? { thought: thoughts.text + thoughts.end() } : {}),
     usage: { input: prompt.length, thinking, output: ids.length - prompt.length - thinking },
-    ...('mode' in decoder ? { stacks: stacksOf(decoder) } : {}),
+    ...(own && 'fallback' in own ? { stacks: stacksOf(own) } : {}),
   });
 }
 

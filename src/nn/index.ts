@@ -27,6 +27,7 @@ export * from './module.ts';
 export * from './replay/index.ts';
 export * from './sampling.ts';
 export * from './schedule.ts';
+export * from './elastic/index.ts';
 export * from './stagformer/index.ts';
 export * from './speech/index.ts';
 export * from './thinking.ts';
