@@ -127,7 +127,7 @@ export function worthThreads(c: LmConfig, maxTokens: number): boolean {
   return maxTokens >= 32 && work >= WORTH_THREADS && availableParallelism() >= stackCount(c);
 }
 
-async function openDecoder(model: LanguageModel, parallel: boolean): Promise<Decoder | StackDecoder> {
+async function openDecoder(model: LanguageModel, parallel: boolean): Promise<Decoder> {
   const stacked = model.executor instanceof OrtExecutor && whyNotStacked(model.config) === undefined;
   return stacked ? createStackDecoder(model, { parallel }) : createDecoder(model);
 }
@@ -190,8 +190,12 @@ async function* run(
     text: writer.text + rest,
     ...(thought ? { thought: thoughts.text + thoughts.end() } : {}),
     usage: { input: prompt.length, thinking, output: ids.length - prompt.length - thinking },
-    ...(own && 'fallback' in own ? { stacks: stacksOf(own) } : {}),
+    ...(own && isStacked(own) ? { stacks: stacksOf(own) } : {}),
   });
+}
+
+function isStacked(decoder: Decoder): decoder is StackDecoder {
+  return 'carriedBytes' in decoder;
 }
 
 function stacksOf({ mode, fallback }: StackDecoder): NonNullable<GenerationEnd['stacks']> {
