@@ -199,6 +199,11 @@ const RULES: readonly Rule[] = [
   },
   {
     key: 'altup_sequence_stride',
+    expected: () => 'be absent or 1 where stag_num_stacks is above 1',
+    holds: (c) => (c.altup_sequence_stride ?? 1) === 1 || stackCount(c) === 1,
+  },
+  {
+    key: 'altup_sequence_stride',
     expected: (c) => `be at most max_position_embeddings ${c.max_position_embeddings}`,
     holds: (c) => (c.altup_sequence_stride ?? 1) <= c.max_position_embeddings,
   },
