@@ -25,6 +25,27 @@ export interface Decoder extends AsyncDisposable {
   dispose(): Promise<void>;
 }
 
+/** Where a decoder stood. */
+export interface DecoderState {
+  readonly tokens: readonly number[];
+  readonly cache: Readonly<Record<string, HostTensor>>;
+  readonly held: ReadonlyMap<string, number>;
+}
+
+/** A decoder that can go back: for beams, and for guesses that are checked. */
+export interface RewindableDecoder extends Decoder {
+  /** Appends tokens; returns the logits `[vocab]` after each of them. */
+  feedAll(ids: readonly number[]): Promise<(Float32Array | Float64Array)[]>;
+  /** What is needed to go on from here; copies nothing. */
+  save(): DecoderState;
+  restore(state: DecoderState): void;
+  /**
+   * Forgets all but the first `length` tokens.
+   * @throws CairnError `bad_rewind` when there are fewer
+   */
+  rewind(length: number): Promise<void>;
+}
+
 /** Lengths of compiled chunks: a prompt of 100 tokens is 64 + 16 + 16 + 4. */
 const CHUNKS = [64, 16, 4, 1];
 
@@ -34,16 +55,16 @@ const CHUNKS = [64, 16, 4, 1];
  * await using decoder = createDecoder(model);
  * const logits = await decoder.feed([...model.tokenizer.encode('To be')]); // [vocab]
  */
-export function createDecoder(model: LanguageModel): Decoder {
+export function createDecoder(model: LanguageModel): RewindableDecoder {
   const { config, executor, state } = model;
   const spans = lmSpans(config);
   const stride = config.altup_sequence_stride ?? 1;
   const programs = new Map<string, Promise<Compiled>>();
-  const programFor = (length: number, phase: number): Promise<Compiled> => {
-    const key = `${length} ${phase}`;
+  const programFor = (length: number, phase: number, everyRow: boolean): Promise<Compiled> => {
+    const key = `${length} ${phase} ${everyRow}`;
     let found = programs.get(key);
     if (!found) {
-      const def = decodeProgram(config, length, { phase });
+      const def = decodeProgram(config, length, { phase, everyRow });
       found = executor.compile(def, { state }).then((program) => ({ program, layout: layoutOf(def) }));
       programs.set(key, found);
     }
@@ -56,10 +77,11 @@ export function createDecoder(model: LanguageModel): Decoder {
   let held = new Map<string, number>();
   let tokens: number[] = [];
 
-  async function run(ids: readonly number[]): Promise<Float32Array | Float64Array> {
+  /** Logits `[vocab]` after the last token, or `[n, vocab]` after each. */
+  async function run(ids: readonly number[], everyRow: boolean): Promise<Float32Array | Float64Array> {
     const past = tokens.length;
     const n = ids.length;
-    const { program, layout } = await programFor(n, past % stride);
+    const { program, layout } = await programFor(n, past % stride, everyRow && n > 1);
     const fresh = (span: Span): number => anchorsOf(past % (span.stride ?? 1), n, span.stride ?? 1).length;
     const input = Int32Array.from(ids);
     const feeds: Record<string, Feed> = {
@@ -73,10 +95,11 @@ export function createDecoder(model: LanguageModel): Decoder {
       if (layout.inputs.has(name)) feeds[name] = chunkMask(fresh(span), held.get(span.name) ?? 0, span, dtype);
     }
     const out = await program.run(feeds);
+    cache = { ...cache };
     for (const [name, t] of Object.entries(out)) {
       if (name.startsWith('present.')) cache[name.replace('present.', 'past.')] = t;
     }
-    tokens.push(...ids);
+    tokens = [...tokens, ...ids];
     for (const span of spans) trim(span, layout, (held.get(span.name) ?? 0) + fresh(span));
     return out['logits']!.data as Float32Array | Float64Array;
   }
@@ -92,31 +115,68 @@ export function createDecoder(model: LanguageModel): Decoder {
     }
   }
 
-  const self: Decoder = {
+  async function feedPieces(ids: readonly number[], everyRow: boolean): Promise<(Float32Array | Float64Array)[]> {
+    if (ids.length === 0) throw new CairnError('empty_prompt', 'Expected at least one token, got none.');
+    const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= config.vocab_size);
+    if (bad !== undefined) {
+      throw new CairnError('bad_token', `Expected token ids from 0 to ${config.vocab_size - 1}, got ${bad}.`);
+    }
+    const context = config.max_position_embeddings;
+    let pending = [...ids];
+    if (tokens.length + pending.length > context) {
+      const half = Math.max(1, Math.floor(context / 2));
+      const kept = Math.max(half, Math.min(pending.length, context));
+      pending = [...tokens, ...pending].slice(-kept);
+      self.reset();
+    }
+    const rows = [];
+    for (let at = 0; at < pending.length;) {
+      const n = tokens.length % stride === 0 ? CHUNKS.find((size) => size <= pending.length - at)! : 1;
+      rows.push(await run(pending.slice(at, at + n), everyRow));
+      at += n;
+    }
+    return rows;
+  }
+
+  const self: RewindableDecoder = {
     get length() {
       return tokens.length;
     },
     async feed(ids) {
-      if (ids.length === 0) throw new CairnError('empty_prompt', 'Expected at least one token, got none.');
-      const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= config.vocab_size);
-      if (bad !== undefined) {
-        throw new CairnError('bad_token', `Expected token ids from 0 to ${config.vocab_size - 1}, got ${bad}.`);
+      const rows = await feedPieces(ids, false);
+      return rows.at(-1)!;
+    },
+    async feedAll(ids) {
+      const rows = await feedPieces(ids, true);
+      const v = config.vocab_size;
+      return rows.flatMap((row) => Array.from({ length: row.length / v }, (_, i) => row.slice(i * v, (i + 1) * v)));
+    },
+    save: () => ({ tokens, cache, held }),
+    restore(saved) {
+      tokens = [...saved.tokens];
+      cache = { ...saved.cache };
+      held = new Map(saved.held);
+    },
+    async rewind(length) {
+      if (!Number.isInteger(length) || length < 0 || length > tokens.length) {
+        throw new CairnError('bad_rewind', `Expected to go back to at most ${tokens.length} tokens, got ${length}.`);
       }
-      const context = config.max_position_embeddings;
-      let pending = [...ids];
-      if (tokens.length + pending.length > context) {
-        const half = Math.max(1, Math.floor(context / 2));
-        const kept = Math.max(half, Math.min(pending.length, context));
-        pending = [...tokens, ...pending].slice(-kept);
+      const [compiled] = await Promise.all(programs.values());
+      const cut = tokens.length - length;
+      if (cut === 0) return;
+      const kept = tokens.slice(0, length);
+      const whole = spans.every((s) => s.window === null && (s.stride ?? 1) === 1);
+      if (!compiled || !whole || compiled.layout.slots.some((slot) => slot.symbol === undefined)) {
+        // Windows and fixed states have forgotten what stood there: it is read again.
         self.reset();
+        if (length > 0) await self.feed(kept);
+        return;
       }
-      let logits: Float32Array | Float64Array | undefined;
-      for (let at = 0; at < pending.length;) {
-        const n = tokens.length % stride === 0 ? CHUNKS.find((size) => size <= pending.length - at)! : 1;
-        logits = await run(pending.slice(at, at + n));
-        at += n;
+      for (const { name, axis } of compiled.layout.slots) {
+        cache = { ...cache, [name]: keepFirst(cache[name]!, axis, cache[name]!.shape[axis]! - cut) };
       }
-      return logits!;
+      held = new Map([...held].map(([name, n]) => [name, n - cut]));
+      tokens = kept;
     },
     reset() {
       cache = {};
@@ -138,7 +198,7 @@ interface Compiled {
 }
 
 /** What a decode program reads: the names of its inputs, and its cache entries with the symbol of their length. */
-interface Layout {
+export interface Layout {
   readonly inputs: ReadonlySet<string>;
   readonly slots: readonly {
     readonly name: string;
@@ -148,7 +208,7 @@ interface Layout {
   }[];
 }
 
-function layoutOf({ graph }: ProgramDef): Layout {
+export function layoutOf({ graph }: ProgramDef): Layout {
   const slots = graph.inputs
     .filter(({ name }) => name.startsWith('past.'))
     .map(({ name, node }) => {
@@ -160,7 +220,7 @@ function layoutOf({ graph }: ProgramDef): Layout {
 }
 
 /** A cache entry before the first token: no positions, or zeros where the shape is fixed. */
-function emptySlot(shape: readonly number[], dtype: 'f32' | 'f64'): HostTensor {
+export function emptySlot(shape: readonly number[], dtype: 'f32' | 'f64'): HostTensor {
   const fixed = shape.map((d) => (isSymbolic(d) ? 0 : d));
   const size = sizeOf(fixed);
   return { data: dtype === 'f64' ? new Float64Array(size) : new Float32Array(size), shape: fixed, dtype };
@@ -178,6 +238,18 @@ function dropFirst(t: HostTensor, axis: number, count: number): HostTensor {
     data.set(t.data.subarray(from, from + kept), o * kept);
   }
   return { data, shape: t.shape.map((d, i) => (i === axis ? d - count : d)), dtype: t.dtype };
+}
+
+/** The first `count` entries of an axis. */
+function keepFirst(t: HostTensor, axis: number, count: number): HostTensor {
+  const length = t.shape[axis]!;
+  const inner = sizeOf(t.shape.slice(axis + 1));
+  const outer = sizeOf(t.shape.slice(0, axis));
+  const data = t.data.slice(0, outer * count * inner);
+  for (let o = 0; o < outer; o++) {
+    data.set(t.data.subarray(o * length * inner, (o * length + count) * inner), o * count * inner);
+  }
+  return { data, shape: t.shape.map((d, i) => (i === axis ? count : d)), dtype: t.dtype };
 }
 
 /** Row i (position past + i) looks at the columns that the span shows; `[n, past + n]`. */

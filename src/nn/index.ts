@@ -1,10 +1,11 @@
 // nn/: networks as plain data, training, generation, model directories, and the digit readers.
 export { attention, type LayerAttention } from './attention.ts';
+export * from './beam.ts';
 export * from './calibrate.ts';
 export * from './checkpoint.ts';
 export * from './classifier.ts';
 export * from './config.ts';
-export * from './decoder.ts';
+export { createDecoder, type Decoder, type DecoderState, type RewindableDecoder } from './decoder.ts';
 export * from './digit-readers.ts';
 export * from './directory.ts';
 export { activate, forward } from './forward.ts';
@@ -15,6 +16,7 @@ export * from './parallel/index.ts';
 export * from './run-layers.ts';
 export { exportModelDir, type ExportedModel } from './export-model.ts';
 export * from './generate.ts';
+export * from './generate-batch.ts';
 export * from './lm.ts';
 export * from './lm-call.ts';
 export { lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
@@ -28,6 +30,7 @@ export * from './replay/index.ts';
 export * from './sampling.ts';
 export * from './schedule.ts';
 export * from './elastic/index.ts';
+export * from './speculative.ts';
 export * from './stagformer/index.ts';
 export * from './speech/index.ts';
 export * from './thinking.ts';

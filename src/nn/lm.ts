@@ -47,17 +47,17 @@ export function lmProgram(
  * One decode call: `ids [1, length]` (and `lmInputs`), `positions [length]` and the cache `past.<name>` to `logits
  * [1, 1, vocab]` of the last token and the next cache `present.<name>`. A plain model keeps `k.<layer>` and `v.<layer>
  * [1, kvHeads, past, head]`. For more than one token, or a window, there is a `mask [length, past + length]` too, and one
- * per further span (`mask.local`). With a stride there is one program per `phase`, the first position modulo the stride.
+ * per further span (`mask.local`). With `everyRow` the logits are those after each token, `[1, length, vocab]`. With a stride there is one program per `phase`, the first position modulo the stride.
  */
 export function decodeProgram(
   config: LmConfig,
   length: number,
-  options: ProgramOptions & Pick<Frame, 'phase'> = {},
+  options: ProgramOptions & Pick<Frame, 'phase'> & { readonly everyRow?: boolean } = {},
 ): ProgramDef {
   return defineProgram((b) => {
     const ids = b.input('ids', [1, length], 'i32');
     const frame = decodeFrame(b, config, length, options.phase);
-    b.output('logits', transformerForward(b, config, ids, { frame, lastOnly: true }));
+    b.output('logits', transformerForward(b, config, ids, { frame, lastOnly: options.everyRow !== true }));
     frame.finish();
   }, options);
 }

@@ -37,7 +37,7 @@ export function crossAttention(
   const tap = (name: string, t: Tensor): Tensor => b.tap(b.path(name), t);
   const source = b.scope('memory_norm', () => norm(b, memory.rows, c.rms_norm_eps, call.splitNorms));
   const project = (name: string, from: Tensor): Tensor => {
-    const y = b.scope(name, () => applyLinear(b, linear(d, d, { bias: false, std: 0.02 }), from));
+    const y = b.scope(name, () => applyLinear(b, linear(d, d, { bias: false }), from));
     return y.reshape([batch, from.shape[1]!, heads, width]).transpose([0, 2, 1, 3]);
   };
   const turn = (t: Tensor, positions: Tensor): Tensor =>
