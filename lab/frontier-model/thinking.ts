@@ -60,8 +60,9 @@ async function teach(rng: Rng, steps: number, executor: Executor, signal: AbortS
       const [x, y] = [new Int32Array(BATCH * LENGTH), new Int32Array(BATCH * LENGTH)];
       const weight = new Float32Array(BATCH * LENGTH);
       for (let i = 0; i < BATCH; i++) {
-        // Half of the thoughts are whole.
-        const kept = source.bernoulli() ? COUNT : source.integer(COUNT + 1);
+        // Half of the thoughts are whole, a quarter lack one sum, and so on: adding many at once is beyond the network.
+        let kept: number = COUNT;
+        while (kept > 0 && source.bernoulli()) kept--;
         const ids = lesson(draw(source), kept);
         x.set(ids.subarray(0, ids.length - 1), i * LENGTH);
         y.set(ids.subarray(1), i * LENGTH);
@@ -105,7 +106,7 @@ function wilson(right: number, of: number): [low: number, high: number] {
 
 export async function thinking({ seed, scale, log, signal, plot }: LabOptions): Promise<Part> {
   const rng = new Rng(seed).fork('thinking');
-  const steps = scale === 'full' ? 3000 : 1200;
+  const steps = scale === 'full' ? 4000 : 1600;
   const problems = scale === 'full' ? 500 : 120;
   await using executor = await createOrtExecutor();
   const model = await teach(rng, steps, executor, signal);

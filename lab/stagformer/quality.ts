@@ -45,7 +45,7 @@ export async function quality({ seed, scale, data, log, signal, plot }: LabOptio
   const ids = tokenizer.encode(corpus.text);
   const cut = Math.floor(ids.length * 0.9);
   const seeds = scale === 'full' ? 3 : 1;
-  const steps = scale === 'full' ? 400 : 300;
+  const steps = 400;
   const kinds = scale === 'full' ? (Object.keys(KINDS) as Kind[]) : IN_CI;
   const losses = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
   const recurrent: [number, number][] = [];

@@ -34,7 +34,7 @@ function median(values: readonly number[]): number {
 export async function speed({ seed, scale, log, signal }: LabOptions): Promise<Part> {
   const rng = new Rng(seed).fork('speed');
   const sizes = scale === 'full' ? [128, 256, 384, 512] : [256];
-  const rounds = scale === 'full' ? 9 : 5;
+  const rounds = scale === 'full' ? 9 : 3;
   await using one = await createOrtExecutor({ threads: 1 });
   await using two = await createOrtExecutor({ threads: 2 });
   const rows: (string | number)[][] = [];

@@ -18,6 +18,12 @@ export const generate: Command = {
     'top-k': { type: 'number', about: 'keep the k most probable' },
     'top-p': { type: 'number', about: 'keep the smallest set with this mass' },
     'min-p': { type: 'number', about: 'keep what has at least this share of the largest probability' },
+    'no-repeat': { type: 'number', about: 'no run of so many tokens comes twice' },
+    stacks: {
+      type: 'string',
+      value: 'auto|threads|turn',
+      about: 'how staggered stacks are decoded; the text is the same (default auto: on threads where that is faster)',
+    },
     seed: { type: 'number', about: 'default 7' },
   },
   examples: ['cairn generate --prompt "ROMEO:" --temperature 0.8 --seed 3'],
@@ -41,8 +47,13 @@ export const generate: Command = {
         const value = args.number(option, low, high);
         return value === undefined ? {} : ({ [key]: value } as Partial<Record<K, number>>);
       };
+      const stacks = args.text('stacks') ?? 'auto';
+      if (stacks !== 'auto' && stacks !== 'threads' && stacks !== 'turn') {
+        throw new CairnError('usage', `Expected --stacks auto, threads or turn, got "${stacks}".`);
+      }
       const started = performance.now();
       const run = sample(model, prompt, {
+        parallel: stacks === 'auto' ? stacks : stacks === 'threads',
         maxTokens: args.number('tokens', 1, 1e6) ?? 300,
         seed: args.number('seed') ?? 7,
         signal: io.signal,
@@ -50,6 +61,7 @@ export const generate: Command = {
         ...setting('topK', 'top-k', 1, 1e6),
         ...setting('topP', 'top-p', 1e-6, 1),
         ...setting('minP', 'min-p', 0, 1),
+        ...setting('noRepeatNgram', 'no-repeat', 1, 1e6),
       });
       if (!io.json) {
         process.stdout.write(prompt.trimStart());
