@@ -29,12 +29,7 @@ const KINDS = {
   '2 x 2, shared weights': { num_hidden_layers: 2, stag_num_stacks: 2, stag_shared: true },
 } as const satisfies Record<string, Partial<LmSettings>>;
 type Kind = keyof typeof KINDS;
-const IN_CI: readonly Kind[] = [
-  'dense, 2 layers',
-  'dense, 4 layers',
-  '2 x 2, staggered',
-  '2 x 2, control without stagger',
-];
+const IN_CI: readonly Kind[] = ['dense, 2 layers', 'dense, 4 layers', '2 x 2, staggered', '2 x 2, cross window 1'];
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
@@ -66,7 +61,7 @@ export async function quality({ seed, scale, data, log, signal, plot }: LabOptio
     }
   }
   const of = (kind: Kind): number => mean(losses.get(kind)!);
-  const gap = (kind: Kind): number => of('2 x 2, staggered') - of(kind);
+  const gap = (kind: Kind, to: Kind = '2 x 2, staggered'): number => of(to) - of(kind);
   plot('quality', {
     title: `Held-out loss after ${steps} steps on ${corpus.name}`,
     y: { label: 'nats a character' },
@@ -91,6 +86,15 @@ export async function quality({ seed, scale, data, log, signal, plot }: LabOptio
         baseline: of('dense, 2 layers'),
         target: 'loss <= dense - 0.05 nats',
         holds: gap('dense, 2 layers') <= -0.05,
+      },
+      {
+        id: 'stag-quality-window-1',
+        says: 'With a cross window of one, the form that decodes fastest, they are as good as a dense model of four layers too.',
+        kind: 'measured',
+        value: of('2 x 2, cross window 1'),
+        baseline: of('dense, 4 layers'),
+        target: 'loss <= dense + 0.01 nats',
+        holds: gap('dense, 4 layers', '2 x 2, cross window 1') <= 0.01,
       },
     ],
     tables: [

@@ -42,13 +42,17 @@ export async function speed({ seed, scale, log, signal }: LabOptions): Promise<P
   for (const d of sizes) {
     signal.throwIfAborted();
     const size = { hidden_size: d, num_attention_heads: 4, max_position_embeddings: 512 };
-    const staggered = randomModel({ ...size, num_hidden_layers: 4, stag_num_stacks: 2 }, one, rng.fork(d));
+    const form = { ...size, num_hidden_layers: 4, stag_num_stacks: 2 };
+    const staggered = randomModel(form, one, rng.fork(d));
+    const narrow = randomModel({ ...form, stag_cross_window: 1 }, one, rng.fork(d));
     const dense = randomModel({ ...size, num_hidden_layers: 8 }, one, rng.fork(d));
     const on = (model: LanguageModel, executor: typeof one): LanguageModel => ({ ...model, executor });
     const way = (name: string, decoder: Decoder): Way => ({ name, decoder, ms: [], tokens: [] });
     const ways = [
       way('2 x 4 layers, a thread each', await createStackDecoder(staggered)),
       way('2 x 4 layers, one after another', await createStackDecoder(staggered, { parallel: false })),
+      way('2 x 4 layers, cross window 1, a thread each', await createStackDecoder(narrow)),
+      way('2 x 4 layers, cross window 1, one after another', await createStackDecoder(narrow, { parallel: false })),
       way('dense 8 layers, weights inside', await createStackDecoder(dense, { parallel: false })),
       way('dense 8 layers, 1 thread', createDecoder(dense)),
       way('dense 8 layers, 2 threads', createDecoder(on(dense, two))),
@@ -65,33 +69,37 @@ export async function speed({ seed, scale, log, signal }: LabOptions): Promise<P
     } finally {
       for (const w of ways) await w.decoder.dispose();
     }
-    const [parallel, serial, ...others] = ways as [Way, Way, ...Way[]];
+    const [parallel, serial, single, singleSerial, ...others] = ways as [Way, Way, Way, Way, ...Way[]];
     const best = others.reduce((a, b) => (median(b.ms) < median(a.ms) ? b : a));
-    const same = parallel.tokens.every((t, i) => t === serial.tokens[i]);
-    const against = (w: Way): number => median(parallel.ms.map((ms, i) => ms / w.ms[i]!));
+    const alike = (a: Way, b: Way): boolean => a.tokens.every((t, i) => t === b.tokens[i]);
+    const same = alike(parallel, serial) && alike(single, singleSerial);
+    /** Times as fast, by rounds. */
+    const faster = (a: Way, b: Way): number => median(a.ms.map((ms, i) => b.ms[i]! / ms));
+    const share = 1 / faster(parallel, serial);
+    const gain = faster(single, best);
     log(
-      `width ${d}: ${(median(parallel.ms) / TOKENS).toFixed(2)} ms a token on threads, ${against(serial).toFixed(2)} of serial`,
+      `width ${d}: ${(median(parallel.ms) / TOKENS).toFixed(2)} ms a token on threads, ${share.toFixed(2)} of serial`,
     );
-    for (const w of ways) rows.push([d, w.name, median(w.ms) / TOKENS, against(w)]);
+    for (const w of ways) rows.push([d, w.name, median(w.ms) / TOKENS, faster(w, best)]);
     if (d !== 256) continue;
     claims.push(
       {
         id: 'stag-parallel',
         says: `With a thread a stack, ${TOKENS} greedy tokens (width 256, 2 x 4 layers) are the same and come sooner.`,
         kind: 'measured' as const,
-        value: against(serial),
+        value: share,
         baseline: 1,
         target: `same tokens and time <= 0.70 of one stack after another, median of ${rounds} interleaved rounds`,
-        holds: same && against(serial) <= 0.7,
+        holds: same && share <= 0.7,
       },
       {
         id: 'faster-than-dense',
-        says: 'It decodes faster than the dense model of eight layers in the fastest way we have of running that.',
+        says: 'With a cross window of one it decodes faster than the dense model of eight layers in the fastest way we have of running that.',
         kind: 'measured' as const,
-        value: 1 / against(best),
+        value: gain,
         baseline: best.name,
         target: 'times as fast >= 1.5, median of the same rounds',
-        holds: 1 / against(best) >= 1.5,
+        holds: gain >= 1.5,
       },
     );
   }
@@ -100,7 +108,7 @@ export async function speed({ seed, scale, log, signal }: LabOptions): Promise<P
     tables: [
       {
         title: `Decoding ${TOKENS} tokens with a cache; load of the machine ${loadavg()[0]!.toFixed(1)}, and two idle cores are needed`,
-        columns: ['width', 'model', 'ms a token', 'threads take this share of it'],
+        columns: ['width', 'model', 'ms a token', 'times as fast as the fastest dense way'],
         rows,
       },
     ],
