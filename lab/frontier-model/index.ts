@@ -1,10 +1,11 @@
 // Mechanisms that the Gemini 2.5 report (arXiv 2507.06261) describes, on local solvers and tiny networks: thinking budgets as arms of
-// a router, budgets that are hints and not limits, distillation from the k largest teacher probabilities. Not that model, and not
-// its figures.
+// a router, budgets that are hints and not limits, distillation from the k largest teacher probabilities, thinking within a budget,
+// replay that finds silent corruption. Not that model, and not its figures.
 import type { LabOptions, LabReport } from '../report.ts';
 import { budgetArms } from './arms.ts';
 import { distillation } from './distillation.ts';
 import type { Part } from './part.ts';
+import { replay } from './replay.ts';
 import { softBudget } from './soft-budget.ts';
 import { thinking } from './thinking.ts';
 
@@ -17,6 +18,7 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['budgets that are hints', () => softBudget(options)],
     ['distillation from few probabilities', () => distillation(options)],
     ['thinking within a budget', () => thinking(options)],
+    ['deterministic replay', () => replay(options)],
   ];
   const done: Part[] = [];
   for (const [name, part] of parts) {

@@ -12,6 +12,7 @@ import { lmProgram, saveLm } from './lm.ts';
 import { lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
 import { defineLmStep, lmStepFeeds } from './lm-step.ts';
 import { compileTrainStep, type OptimizerSettings } from './train-step.ts';
+import type { ReplayOptions } from './replay/index.ts';
 import { train, type TrainOptions, type TrainProgress, type TrainResult } from './trainer.ts';
 
 /** How a model is trained. The defaults are chosen for three minutes on two cores. */
@@ -44,6 +45,8 @@ export interface TrainLmOptions {
   readonly model?: Partial<LmSettings>;
   readonly recipe?: Partial<LmRecipe>;
   readonly resume?: boolean;
+  /** Replays steps to find silent corruption; see `ReplayGuard`. */
+  readonly replay?: ReplayOptions;
   readonly onProgress?: (p: TrainProgress) => void;
   readonly signal?: AbortSignal;
   readonly executor?: Executor;
@@ -207,6 +210,7 @@ async function runTraining(
     evaluateEvery: 250,
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.replay === undefined ? {} : { replay: options.replay }),
   });
 }
 

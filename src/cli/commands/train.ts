@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import { trainLm, trainReaders, type TrainProgress } from '../../nn/index.ts';
+import { type ReplayEvent, trainLm, trainReaders, type TrainProgress } from '../../nn/index.ts';
 import type { Args, Command, CommandResult } from '../command.ts';
 import type { Io } from '../io.ts';
 import { createRunDir } from '../run-dir.ts';
@@ -23,6 +23,11 @@ export const train: Command = {
       about: 'lm: model directory (default: a new one below runs/); readers: default models/ of this checkout',
     },
     tokenizer: { type: 'string', value: 'char|byte', about: 'lm: default char' },
+    replay: {
+      type: 'number',
+      value: 'N',
+      about: 'lm: run every N-th step a second time and hold the state under seal: flipped bits are found and undone',
+    },
     resume: { type: 'boolean', about: 'continue the run in --out where it stopped' },
   },
   examples: ['cairn train lm --text moby-dick.txt --minutes 3', 'cairn train readers'],
@@ -53,6 +58,7 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
   if (steps !== undefined && args.number('minutes') !== undefined) {
     throw new CairnError('usage', 'Expected --minutes or --steps, got both.');
   }
+  const replay = args.number('replay', 1, 1e9);
   const out = args.text('out');
   if (args.flag('resume') && out === undefined) {
     throw new CairnError('usage', 'Expected --out DIR of the run to resume, got none.');
@@ -68,6 +74,7 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
       ...(steps === undefined ? {} : { steps }),
       ...(minutes === undefined ? {} : { minutes }),
       resume: args.flag('resume'),
+      ...(replay === undefined ? {} : { replay: { every: replay, onEvent: (event) => tellReplay(event, io) } }),
       signal: io.signal,
       onProgress: (p) => io.status(progressLine(p)),
     });
@@ -88,6 +95,13 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
     }
     throw error;
   }
+}
+
+/** Says what a replay found; that it found nothing is not worth a line. */
+function tellReplay(event: ReplayEvent, io: Io): void {
+  if (event.verdict === 'equal') return;
+  const after = event.rolledBackTo === undefined ? '' : `; going on from step ${event.rolledBackTo}`;
+  io.progress(`Step ${event.step}: ${event.verdict} \`${event.tensor ?? ''}\` (${event.check})${after}`);
 }
 
 async function trainDigitReaders(args: Args, io: Io): Promise<CommandResult> {
