@@ -275,7 +275,11 @@ test('random configs build a training step, and decoding agrees', async () => {
 
 test.each([
   [{ stag_shared: true }, 'stag_num_stacks', 'be at least 2 where stag_shared is given'],
-  [{ stag_num_stacks: 2, altup_sequence_stride: 2 }, 'altup_sequence_stride', 'be absent or 1 where stag_num_stacks'],
+  [
+    { stag_num_stacks: 2, altup_sequence_stride: 2, num_hidden_layers: 4 },
+    'altup_sequence_stride',
+    'be absent or 1 where stag_num_stacks',
+  ],
   [{ stag_num_stacks: 1, stag_cross_window: 2 }, 'stag_num_stacks', 'be at least 2 where stag_cross_window is given'],
 ] as [Partial<LmConfig>, string, string][])('a contradiction is named: %o', (settings, key, message) => {
   expect(() => parseConfig(lmConfig({ ...base, ...settings }))).toThrow(`key \`${key}\` of config.json to ${message}`);
