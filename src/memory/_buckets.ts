@@ -6,7 +6,7 @@ import type { EventReader } from './_stored-event.ts';
 import type { ComponentKeys } from './components.ts';
 import type { Link } from './links.ts';
 import { Signer } from './signature.ts';
-import { type Change, idToText, isCorrupt, type OwnedLinks, type Store } from './store.ts';
+import { type Change, idFromText, idToText, isCorrupt, type OwnedLinks, type Store } from './store.ts';
 
 export interface BucketOptions {
   /** The latest events that are read; 512 by default. */
@@ -62,6 +62,8 @@ export interface ConceptNode {
 
 const OWNER = 'concept/';
 const MOST_BITS = 16;
+/** Objects that are sorted without a pause. */
+const AT_ONCE = 512;
 
 /** Reads events and sorts their objects into buckets: by module, then by bits. */
 export async function findBuckets(
@@ -90,14 +92,14 @@ export async function findBuckets(
       return trace;
     };
     reading.outputs.forEach(visit);
-    await new Promise((resolve) => setImmediate(resolve));
+    await othersFirst(signal);
   }
   await onlyKnownNodes(store, [...byModule.values()].flat());
   const buckets: Bucket[] = [];
   for (const [key, members] of [...byModule].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const module = key.slice(0, key.lastIndexOf(' '));
     if (members[0]!.attributes.length > 0)
-      buckets.push(...split(module, members, '', { minCount, maxSpread }, tools.seed));
+      buckets.push(...(await split(module, members, '', { minCount, maxSpread, signal }, tools.seed)));
   }
   return buckets;
 }
@@ -114,13 +116,13 @@ async function onlyKnownNodes(store: Store, members: readonly { node: number | u
 }
 
 /** The bucket itself when it is tight, else what its halves give. */
-function split(
+async function split(
   module: string,
   members: readonly BucketMember[],
   bits: string,
-  limits: { readonly minCount: number; readonly maxSpread: number },
+  limits: { readonly minCount: number; readonly maxSpread: number; readonly signal: AbortSignal | undefined },
   seed: string,
-): Bucket[] {
+): Promise<Bucket[]> {
   if (members.length < limits.minCount) return [];
   const { centroid, spread } = momentsOf(members);
   if (spread < limits.maxSpread) return [{ module, bits, count: members.length, spread, centroid, members }];
@@ -128,14 +130,23 @@ function split(
   const signer = new Signer(centroid.length, `${seed}/bucket/${module}`);
   // Centred anew in every half, so that a further bit cuts through its middle.
   const sides: [BucketMember[], BucketMember[]] = [[], []];
-  for (const member of members) {
+  for (const [i, member] of members.entries()) {
     const { bits: signature } = signer.sign(member.attributes, centroid);
     sides[(signature[bits.length >>> 5]! >>> (bits.length & 31)) & 1]!.push(member);
+    if (i % AT_ONCE === AT_ONCE - 1) await othersFirst(limits.signal);
   }
   if (sides.some((side) => side.length === members.length)) {
     return bits.length + 1 >= MOST_BITS ? [] : split(module, members, `${bits}-`, limits, seed);
   }
-  return sides.flatMap((side, bit) => split(module, side, `${bits}${bit}`, limits, seed));
+  const halves: Bucket[] = [];
+  for (const [bit, side] of sides.entries()) halves.push(...(await split(module, side, `${bits}${bit}`, limits, seed)));
+  return halves;
+}
+
+/** Lets others have their turn. */
+async function othersFirst(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal?.throwIfAborted();
 }
 
 function momentsOf(members: readonly BucketMember[]): { centroid: Float64Array; spread: number } {
@@ -150,6 +161,18 @@ function momentsOf(members: readonly BucketMember[]): { centroid: Float64Array; 
   }
   const own = centroid.reduce((sum, v) => sum + v * v, 0);
   return { centroid, spread: square === 0 ? 0 : Math.max(0, square - own) / square };
+}
+
+/** Buckets without the members of events that are gone; those that are left with none are left out. */
+export async function stillThere(store: Store, buckets: readonly Bucket[]): Promise<Bucket[]> {
+  const events = [...new Set(buckets.flatMap(({ members }) => members.map(({ event }) => event)))];
+  const rows = await store.find(events.map(idFromText));
+  const gone = new Set(events.filter((_, i) => rows[i] === undefined));
+  if (gone.size === 0) return [...buckets];
+  return buckets.flatMap((bucket) => {
+    const members = bucket.members.filter(({ event }) => !gone.has(event));
+    return members.length === 0 ? [] : [{ ...bucket, members, count: members.length, ...momentsOf(members) }];
+  });
 }
 
 /** Offers buckets to the books of their modules; returns the changes that put the concepts into the graph. */

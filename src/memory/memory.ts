@@ -12,6 +12,7 @@ import {
   conceptNodes,
   type ConceptSink,
   findBuckets,
+  stillThere,
 } from './_buckets.ts';
 import { Centres } from './_centres.ts';
 import type { Cue } from './_cue.ts';
@@ -182,19 +183,27 @@ export class Memory {
 
   /**
    * Offers every dense, tight bucket to the book of its module and puts the concepts into the graph, with `is-a` edges from
-   * their members. Books are the caller's to keep.
+   * their members. Books are the caller's to keep: changes given by `also` are written in the same transaction. Members of
+   * events that were forgotten since the buckets were read are left out.
    *
    * @param bookOf the book for a module of so many attributes; undefined leaves the module out
+   * @param options.buckets those of an earlier call of `buckets`; read anew when left out
    */
   async formConcepts(
     bookOf: (module: string, dim: number) => ConceptSink | undefined,
-    options: BucketOptions & { readonly at?: number } = {},
+    options: BucketOptions & {
+      readonly at?: number;
+      readonly buckets?: readonly Bucket[];
+      readonly also?: (concepts: readonly ConceptNode[]) => readonly Change[];
+    } = {},
   ): Promise<ConceptNode[]> {
-    const buckets = await this.buckets(options);
+    const read = options.buckets ?? (await this.buckets(options));
     return this.#intake.exclusive(async () => {
+      const buckets = await stillThere(this.store, read);
       const known = await this.store.owners();
       const { changes, concepts } = conceptChanges(buckets, bookOf, { keys: this.#keys, at: options.at ?? 0, known });
-      if (changes.length > 0) await this.store.write(changes);
+      const all = [...changes, ...(options.also?.(concepts) ?? [])];
+      if (all.length > 0) await this.store.write(all);
       return concepts;
     });
   }

@@ -1,6 +1,6 @@
 // What the mind keeps beside its events: the fitted routers, as one record in the memory's own store.
 import { CairnError } from '../errors.ts';
-import type { Store } from '../memory/index.ts';
+import type { Change, Store } from '../memory/index.ts';
 import { PathRouter, type RouterState } from '../route/index.ts';
 
 const NAME = 'mind/routers';
@@ -24,6 +24,11 @@ export async function readRouters(store: Store): Promise<Map<string, PathRouter>
 
 /** Replaces the record; durable when it resolves. */
 export async function writeRouters(store: Store, routers: ReadonlyMap<string, PathRouter>): Promise<void> {
+  await store.write([routersRecord(routers)]);
+}
+
+/** The record as a change, to be written with others. */
+export function routersRecord(routers: ReadonlyMap<string, PathRouter>): Change {
   const states = Object.fromEntries([...routers].map(([task, router]) => [task, router.toState()]));
-  await store.write([{ kind: 'stat', name: NAME, bytes: new TextEncoder().encode(JSON.stringify(states)) }]);
+  return { kind: 'stat', name: NAME, bytes: new TextEncoder().encode(JSON.stringify(states)) };
 }

@@ -28,10 +28,7 @@ export interface Calibration {
   readonly router: PathRouter;
 }
 
-/**
- * A module that abstains on an input has error 1 and confidence 0 there; one that takes none of the inputs is left out.
- * @throws CairnError `no_modules` when fewer than one module takes the inputs
- */
+/** Evaluates modules and fits the task's router on the results. @throws as `evaluateModules` */
 export async function calibrateModules<I, O>(
   modules: readonly Module<I, O>[],
   inputs: readonly I[],
@@ -39,6 +36,29 @@ export async function calibrateModules<I, O>(
   rng: Rng,
   options: CalibrateOptions<I>,
 ): Promise<Calibration> {
+  const table = await evaluateModules(modules, inputs, judge, rng, options);
+  const router = PathRouter.fit(table, {
+    rng: rng.fork('clusters'),
+    encoder: options.encoder.id,
+    ...(options.maxLoss === undefined ? {} : { maxLoss: options.maxLoss }),
+    ...(options.k === undefined ? {} : { k: options.k }),
+    ...(options.note === undefined ? {} : { note: options.note }),
+  });
+  return { table, router };
+}
+
+/**
+ * What every module says to the same inputs, with their features. A module that abstains on an input has error 1 and
+ * confidence 0 there; one that takes none of the inputs is left out.
+ * @throws CairnError `no_modules` when fewer than one module takes the inputs
+ */
+export async function evaluateModules<I, O>(
+  modules: readonly Module<I, O>[],
+  inputs: readonly I[],
+  judge: Judge<I, O>,
+  rng: Rng,
+  options: CalibrateOptions<I>,
+): Promise<EvaluationTable> {
   const able = modules.filter((m) => inputs.some((input) => m.accepts?.(input) ?? true));
   if (able.length === 0 || inputs.length === 0) {
     throw new CairnError(
@@ -77,7 +97,7 @@ export async function calibrateModules<I, O>(
       options.onProgress?.(m * count + from + part.length, columns * count);
     }
   }
-  const table: EvaluationTable = {
+  return {
     models: able.map((m) => m.id),
     count,
     error,
@@ -86,14 +106,6 @@ export async function calibrateModules<I, O>(
     features: embedAll(options.encoder, inputs),
     dim: options.encoder.dim,
   };
-  const router = PathRouter.fit(table, {
-    rng: rng.fork('clusters'),
-    encoder: options.encoder.id,
-    ...(options.maxLoss === undefined ? {} : { maxLoss: options.maxLoss }),
-    ...(options.k === undefined ? {} : { k: options.k }),
-    ...(options.note === undefined ? {} : { note: options.note }),
-  });
-  return { table, router };
 }
 
 async function answersOf<I, O>(

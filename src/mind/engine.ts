@@ -81,6 +81,25 @@ export class Engine {
     );
   }
 
+  /** Takes a module out again; routers pass over what is not there. */
+  remove(task: string, id: string): void {
+    const list = this.#modules.get(task);
+    if (list)
+      this.#modules.set(
+        task,
+        list.filter((m) => m.id !== id),
+      );
+  }
+
+  /** Another engine with the same modules, checkers and routers: what is changed there is not changed here. */
+  copy(options: EngineOptions): Engine {
+    const copy = new Engine(options);
+    for (const [task, list] of this.#modules) copy.#modules.set(task, list);
+    for (const [task, checker] of this.#checkers) copy.#checkers.set(task, checker);
+    for (const [task, routing] of this.#routings) copy.#routings.set(task, routing);
+    return copy;
+  }
+
   setChecker(task: string, checker: Checker): void {
     this.#checkers.set(task, checker);
   }
@@ -94,6 +113,11 @@ export class Engine {
       );
     }
     this.#routings.set(task, routing);
+  }
+
+  /** From now on the cheapest module comes first. */
+  dropRouting(task: string): void {
+    this.#routings.delete(task);
   }
 
   routing(task: string): Routing | undefined {

@@ -18,7 +18,8 @@ import { unroll, type Obj, type SketchSpec, type Unrolled } from '../sketch/inde
 import { Rng } from '../tensor/index.ts';
 import { calibrateModules, type CalibrateOptions, type Calibration, type Judge } from './calibrate.ts';
 import { Engine, type Checker } from './engine.ts';
-import { decodeReceipt, encodeReceipt, type Receipt, type ReceiptCall } from './receipt.ts';
+import { type Growth, type GrowthPolicy, Growths, type Seeds } from './growth/index.ts';
+import { encodeReceipt, forEachCall, type Receipt, type ReceiptCall, receiptOf } from './receipt.ts';
 import { openOnServers } from './_servers.ts';
 import { readRouters, writeRouters } from './_state.ts';
 import { toObject } from './_trace.ts';
@@ -60,6 +61,8 @@ export interface Explanation {
  */
 export class Mind {
   readonly memory: Memory;
+  /** What grew out of the memory: concepts, patterns, modules. */
+  readonly growths: Growths;
   readonly #engine: Engine;
   readonly #clock: () => number;
   readonly #rng: Rng;
@@ -67,12 +70,13 @@ export class Mind {
   #saving: Promise<void> = Promise.resolve();
   #unsaved = false;
 
-  private constructor(options: MindOptions, memory: Memory, routers: Map<string, PathRouter>) {
-    this.memory = memory;
-    this.#clock = options.clock ?? Date.now;
-    this.#rng = new Rng(options.seed ?? 'cairn');
-    this.#engine = new Engine({ rng: this.#rng.fork('calls'), clock: options.timer ?? (() => performance.now()) });
-    this.#stored = routers;
+  private constructor(parts: MindParts) {
+    this.memory = parts.memory;
+    this.growths = parts.growths;
+    this.#clock = parts.clock;
+    this.#rng = parts.rng;
+    this.#engine = parts.engine;
+    this.#stored = parts.routers;
   }
 
   /** @throws CairnError of the memory (locked, foreign, damaged, not writable), `bad_router` */
@@ -95,7 +99,7 @@ export class Mind {
         ? await Memory.open({ path: file, ...(volatile || !existsSync(file) ? birth : {}) })
         : await openOnServers(options.store, options.replicas, undefined, birth);
     try {
-      return new Mind(options, memory, await readRouters(memory.store));
+      return new Mind(await partsOf(options, memory));
     } catch (error) {
       await memory.close();
       throw error;
@@ -228,10 +232,33 @@ export class Mind {
     this.#learn(node, right);
   }
 
-  /** Erases an event, or shortens its sketch to `keep` numbers. The answer says what is gone. */
+  /**
+   * Erases an event, or shortens its sketch to `keep` numbers. The answer says what is gone. What grew from an erased event
+   * is reduced exactly or withdrawn in the same write.
+   */
   async forget(id: EventId, how: 'subtract' | { readonly keep: number } = 'subtract'): Promise<Erasure> {
-    await this.get(id);
-    return this.memory.forget(id, how, { at: Math.round(this.#clock()) });
+    const at = Math.round(this.#clock());
+    const event = await this.get(id);
+    return this.growths.forgetting([event], how === 'subtract' ? how : 'shorten', (also) =>
+      this.memory.forget(id, how, { at, also }),
+    );
+  }
+
+  /**
+   * Looks at what is remembered: concepts emerge, patterns that recur get names, and a frequent composition of calls becomes
+   * a frozen module of its own where that is cheaper at equal quality. What is not worth having is told with its figures.
+   * @throws CairnError `growing`, `aborted`
+   * @example
+   * const grown = await mind.grow();
+   * grown.map((g) => g.says);
+   */
+  async grow(policy: GrowthPolicy = {}): Promise<Growth[]> {
+    return this.growths.grow(policy);
+  }
+
+  /** Says what may grow beyond concepts, and brings back the modules that grew before. Call it before routers are used. */
+  async plant(seeds: Seeds, onFault?: (fault: CairnError) => void): Promise<void> {
+    await this.growths.plant(seeds, onFault);
   }
 
   async stats(): Promise<MemoryStats> {
@@ -245,6 +272,7 @@ export class Mind {
   }
 
   async close(): Promise<void> {
+    await this.growths.close();
     await this.flush();
     await this.memory.close();
   }
@@ -285,26 +313,22 @@ export class Mind {
   }
 }
 
-/** The receipt of a stored event; null when it has none that can be read. */
-export function receiptOf(event: { readonly meta: unknown }): Receipt | null {
-  if (!(event.meta instanceof Uint8Array)) return null;
-  try {
-    return decodeReceipt(event.meta);
-  } catch (error) {
-    if (CairnError.isInstance(error)) return null;
-    throw error;
-  }
+interface MindParts {
+  readonly memory: Memory;
+  readonly growths: Growths;
+  readonly engine: Engine;
+  readonly rng: Rng;
+  readonly clock: () => number;
+  readonly routers: Map<string, PathRouter>;
 }
 
-/** Every call of a receipt once, callers first, in trace order. */
-export function forEachCall(root: ReceiptCall, visit: (call: ReceiptCall) => void): void {
-  const seen = new Set<ReceiptCall>();
-  const walk = (call: ReceiptCall): void => {
-    if (seen.has(call)) return;
-    seen.add(call);
-    visit(call);
-    for (const input of call.inputs) walk(input.call);
-    for (const lost of call.lost) walk(lost);
-  };
-  walk(root);
+async function partsOf(options: MindOptions, memory: Memory): Promise<MindParts> {
+  const seed = options.seed ?? 'cairn';
+  const clock = options.clock ?? Date.now;
+  const timer = options.timer ?? ((): number => performance.now());
+  const rng = new Rng(seed);
+  const engine = new Engine({ rng: rng.fork('calls'), clock: timer });
+  const routers = await readRouters(memory.store);
+  const growths = await Growths.open({ memory, engine, routers, seed: `${seed}`, now: clock, timer });
+  return { memory, growths, engine, rng, clock, routers };
 }

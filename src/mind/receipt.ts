@@ -185,6 +185,30 @@ export function receiptUsage(root: ReceiptCall): Usage {
   return { flop, ms };
 }
 
+/** The receipt of a stored event; null when it has none that can be read. */
+export function receiptOf(event: { readonly meta: unknown }): Receipt | null {
+  if (!(event.meta instanceof Uint8Array)) return null;
+  try {
+    return decodeReceipt(event.meta);
+  } catch (error) {
+    if (CairnError.isInstance(error)) return null;
+    throw error;
+  }
+}
+
+/** Every call of a receipt once, callers first, in trace order. */
+export function forEachCall(root: ReceiptCall, visit: (call: ReceiptCall) => void): void {
+  const seen = new Set<ReceiptCall>();
+  const walk = (call: ReceiptCall): void => {
+    if (seen.has(call)) return;
+    seen.add(call);
+    visit(call);
+    for (const input of call.inputs) walk(input.call);
+    for (const lost of call.lost) walk(lost);
+  };
+  walk(root);
+}
+
 /** 1 - x: what is near 1 is kept as finely as what is near 0. */
 function doubt(value: number | undefined): number | undefined {
   return value === undefined ? undefined : 1 - value;

@@ -6,6 +6,7 @@ import { Rng } from '../../tensor/index.ts';
 import { Mind } from '../mind.ts';
 import { CELLS, CLASSES, PIXELS, type BoardPicture } from './cells.ts';
 import { Desk } from './desk.ts';
+import { Handwriting } from './growth/handwriting.ts';
 import { addBoardModules } from './modules.ts';
 import type { DigitClassifier } from './read-digit.ts';
 
@@ -94,5 +95,6 @@ export async function testDesk(options: TestDeskOptions = {}): Promise<Desk> {
     { size: 'large', classifier: fakeReader(large, 3_000_000) },
   ];
   addBoardModules(mind, readers);
-  return Desk.open({ mind, test: testDigits, cut: rawCells, seed: options.seed ?? 7, timer: () => performance.now() });
+  const handwriting = new Handwriting(testDigits);
+  return Desk.open({ mind, handwriting, cut: rawCells, seed: options.seed ?? 7, timer: () => performance.now() });
 }

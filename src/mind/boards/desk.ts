@@ -2,24 +2,17 @@
 // small cache of decoded boards; everything else is in the memory.
 import { createHash } from 'node:crypto';
 import { CairnError } from '../../errors.ts';
-import type { Digits } from '../../data/index.ts';
 import type { Hit, Memory, StoredEvent } from '../../memory/index.ts';
 import { solveUnique } from '../../reason/index.ts';
 import { unroll, type Obj } from '../../sketch/index.ts';
 import { slices } from '../_slices.ts';
-import { forEachCall, receiptOf, type Mind } from '../mind.ts';
+import type { Mind } from '../mind.ts';
 import type { EventId, Outcome, Provenance, Reply } from '../module.ts';
-import { decodeReceipt } from '../receipt.ts';
+import { decodeReceipt, forEachCall, receiptOf } from '../receipt.ts';
 import { CELLS, DIGIT_GROUPS, oneHotDigit, SIDE, type BoardPicture } from './cells.ts';
 import { digitsOf, eraseView } from './erase.ts';
-import {
-  generateBoard,
-  generatedProvenance,
-  imagesByDigit,
-  seedAndIndex,
-  type GeneratedBoard,
-  type ImagesByDigit,
-} from './generated.ts';
+import { type GeneratedBoard, generatedProvenance } from './generated.ts';
+import type { Handwriting } from './growth/handwriting.ts';
 import { checksumOf } from './payload.ts';
 import { proofSteps } from './proof.ts';
 import { nameCell, type BoardAnswer } from './solve-board.ts';
@@ -42,8 +35,7 @@ import type {
 
 export interface DeskOptions {
   readonly mind: Mind;
-  /** MNIST's test images; loaded on first use. */
-  readonly test: () => Digits;
+  readonly handwriting: Handwriting;
   /** Cuts a user's picture into 81 cells. */
   readonly cut: (png: Uint8Array) => BoardPicture;
   readonly seed: string | number;
@@ -64,7 +56,6 @@ export class Desk implements Boards {
   readonly #totals: Totals;
   readonly #records = new Map<string, BoardRecord>();
   readonly #finished: number[] = [];
-  #test: { digits: Digits; byDigit: ImagesByDigit } | undefined;
 
   private constructor(options: DeskOptions, totals: Totals) {
     this.mind = options.mind;
@@ -143,11 +134,7 @@ export class Desk implements Boards {
 
   /** A generated board with its handwriting. */
   generated(seed: string | number, index: number): GeneratedBoard {
-    if (!this.#test) {
-      const digits = this.#options.test();
-      this.#test = { digits, byDigit: imagesByDigit(digits) };
-    }
-    return generateBoard(seed, index, this.#test.digits, this.#test.byDigit);
+    return this.#options.handwriting.board(seed, index);
   }
 
   async list(options: { before?: number; limit?: number } = {}): Promise<BoardView[]> {
@@ -221,9 +208,9 @@ export class Desk implements Boards {
   }
 
   async picture(id: EventId): Promise<PictureView | null> {
-    const from = seedAndIndex((await this.mind.get(id)).provenance);
-    if (!from) return null;
-    const { picture } = this.generated(from.seed, from.index);
+    const drawn = this.#options.handwriting.of((await this.mind.get(id)).provenance);
+    if (!drawn) return null;
+    const { picture } = drawn;
     const grey = Uint8Array.from(picture.cells, (ink) => Math.round(ink * 255));
     return { side: SIDE, cells: Buffer.from(grey).toString('base64') };
   }
@@ -358,8 +345,7 @@ export class Desk implements Boards {
   }
 
   #truth(provenance: Provenance): Uint8Array | undefined {
-    const from = seedAndIndex(provenance);
-    return from && this.generated(from.seed, from.index).puzzle;
+    return this.#options.handwriting.of(provenance)?.puzzle;
   }
 
   #keep(record: BoardRecord): BoardRecord {

@@ -10,11 +10,15 @@ import { loadMnist, type Digits } from '../../data/index.ts';
 import { heldOutRows, loadClassifier } from '../../nn/index.ts';
 import { PathRouter, type RouterState } from '../../route/index.ts';
 import { createOrtExecutor, type Executor } from '../../tensor/index.ts';
-import type { Calibration } from '../calibrate.ts';
+import type { CalibrateOptions, Calibration, Judge } from '../calibrate.ts';
+import type { Distiller, Seeds } from '../growth/index.ts';
 import { Mind, type MindOptions } from '../mind.ts';
 import { digitEncoder, PIXELS, type DigitInput, type DigitReading } from './cells.ts';
 import { cutPicture } from './cut.ts';
 import { Desk } from './desk.ts';
+import { digitDistiller } from './growth/digit-distiller.ts';
+import { Handwriting } from './growth/handwriting.ts';
+import { boardSeeds } from './growth/seeds.ts';
 import { addBoardModules, type SizedReader } from './modules.ts';
 
 export interface OpenBoardsOptions extends MindOptions {
@@ -54,10 +58,12 @@ export async function openBoards(options: OpenBoardsOptions): Promise<Desk> {
     const readers = options.readers ?? (await loadReaders(models, executor!));
     const mind = await Mind.open(options);
     try {
-      await furnish(mind, readers, models, options);
+      const handwriting = new Handwriting(() => loadMnist('test'));
+      const distiller = executor && digitDistillerOf(models, executor, handwriting);
+      await furnish(mind, readers, models, options, boardSeeds(distiller));
       return await Desk.open({
         mind,
-        test: lazily(() => loadMnist('test')),
+        handwriting,
         cut: cutPicture,
         seed: options.seed ?? 'cairn',
         timer: options.timer ?? (() => performance.now()),
@@ -83,14 +89,33 @@ export async function loadReaders(models: string, executor: Executor): Promise<S
   return Promise.all(READER_SIZES.map(load));
 }
 
-/** Adds modules, checkers and the router of the board tasks to a mind. */
+/** Grows readers that are taught by the largest of a folder. */
+function digitDistillerOf(models: string, executor: Executor, handwriting: Handwriting): Distiller {
+  return digitDistiller({
+    handwriting,
+    executor: async () => executor,
+    teacher: join(models, 'read-digit-large'),
+    calibration: async () => {
+      const { inputs, judge, options } = await calibrationSet(models);
+      return {
+        inputs,
+        judge: judge as Judge<unknown, unknown>,
+        options: options as CalibrateOptions<unknown>,
+      };
+    },
+  });
+}
+
+/** Adds modules, checkers, what grew before and the router of the board tasks to a mind. */
 async function furnish(
   mind: Mind,
   readers: readonly SizedReader[],
   models: string,
   options: OpenBoardsOptions,
+  seeds: Seeds,
 ): Promise<void> {
   addBoardModules(mind, readers, options.delta === undefined ? {} : { delta: options.delta });
+  await mind.plant(seeds, (fault) => options.onProgress?.(fault.toText()));
   if (options.router === false) return;
   if (options.readers || options.router) {
     mind.useRouter('read-digit', digitEncoder, options.router ? { router: options.router } : {});
@@ -108,19 +133,23 @@ async function furnish(
  * @throws CairnError `missing_model` when the readers' training records are not there
  */
 export async function calibrateReaders(mind: Mind, models: string, signal?: AbortSignal): Promise<Calibration> {
+  const { inputs, judge, options } = await calibrationSet(models);
+  return mind.calibrate('read-digit', inputs, judge, { ...options, ...(signal ? { signal } : {}) });
+}
+
+/** The training images that no reader was trained on, how they are judged, and what the router is fitted to. */
+async function calibrationSet(models: string): Promise<{
+  readonly inputs: readonly DigitInput[];
+  readonly judge: Judge<DigitInput, DigitReading>;
+  readonly options: CalibrateOptions<DigitInput>;
+}> {
   const train = loadMnist('train');
   const rows = heldOutRows(await trainingSeed(models), train.count);
-  return mind.calibrate<DigitInput, DigitReading>(
-    'read-digit',
-    toInputs(train, rows),
-    (_, output, i) => (output.digit === train.labels[rows[i]!] ? 1 : 0),
-    {
-      encoder: digitEncoder,
-      maxLoss: MAX_LOSS,
-      note: await fingerprint(models),
-      ...(signal ? { signal } : {}),
-    },
-  );
+  return {
+    inputs: toInputs(train, rows),
+    judge: (_, output, i) => (output.digit === train.labels[rows[i]!] ? 1 : 0),
+    options: { encoder: digitEncoder, maxLoss: MAX_LOSS, note: await fingerprint(models) },
+  };
 }
 
 /** Images of some rows as inputs of `read-digit`, read among 0-9. */
@@ -162,11 +191,6 @@ async function trainingSeed(models: string): Promise<number> {
   throw new CairnError('missing_model', 'Expected the seed of the training in training.json, got none.', {
     hint: 'Train the readers again.',
   });
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => (made ??= make());
 }
 
 /**
