@@ -12,6 +12,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   remember: async () => (await import('./commands/remember.ts')).remember,
   explain: async () => (await import('./commands/explain.ts')).explain,
   forget: async () => (await import('./commands/forget.ts')).forget,
+  grow: async () => (await import('./commands/grow.ts')).grow,
   route: async () => (await import('./commands/route.ts')).route,
   train: async () => (await import('./commands/train.ts')).train,
   transcribe: async () => (await import('./commands/transcribe.ts')).transcribe,

@@ -42,7 +42,7 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
   [401, ['unauthorized']],
   [403, ['forbidden_host', 'forbidden_origin']],
   [404, ['event_not_found', 'not_available', 'not_found', 'source_not_found']],
-  [409, ['config_changed', 'too_dear']],
+  [409, ['config_changed', 'growing', 'too_dear']],
   [410, ['event_forgotten', 'event_quarantined']],
   [413, ['image_too_large', 'meta_too_large', 'too_large']],
   [415, ['not_text', 'unsupported_image', 'unsupported_media_type']],

@@ -11,6 +11,8 @@ import type { BoardView } from '../mind/index.ts';
 import { addApi } from './api.ts';
 import { toFailure } from './_failure.ts';
 import { createGuard, isLoopback, MIN_TOKEN_LENGTH } from './_guard.ts';
+import { Grower } from './_grower.ts';
+import { addGrowthApi } from './growth-api.ts';
 import { Hub } from './_hub.ts';
 import { Lane } from './_lane.ts';
 import { listen } from './_listen.ts';
@@ -53,6 +55,8 @@ export interface ServerOptions {
   readonly prime?: number;
   /** The gateway for language models. Default: one without models. The server closes what it gets. */
   readonly gateway?: () => Promise<Gateway>;
+  /** False: grows only when asked to. Default true. */
+  readonly grow?: boolean;
   /** False: no pages, only the API. */
   readonly studio?: boolean;
   /** Gets every fault that is not the caller's. Default: none. */
@@ -100,13 +104,24 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
     async () => (await boards()).totals(),
     (error) => fault(error, 'totals'),
   );
+  const growths = async (): Promise<BoardService['growths']> => (await boards()).growths;
+  const grower = new Grower({
+    growths,
+    events: async () => (await (await boards()).totals()).events,
+    publish: (event, data) => hub.publish(event, data),
+    onFault: (error) => fault(error, 'growth'),
+    byItself: options.grow !== false,
+  });
   let source: ReturnType<BoardService['stream']> | undefined;
   const stream = new BoardStream<BoardView>({
     next: async (signal) => {
       source ??= (await boards()).stream(options.seed === undefined ? {} : { seed: options.seed });
       return source.next(signal);
     },
-    onBoard: (board) => publisher.board(board),
+    onBoard: (board) => {
+      publisher.board(board);
+      grower.noteBoard();
+    },
     onState: (state) => {
       if (state.fault) fault(new CairnError(state.fault.code, state.fault.message), 'stream');
       hub.publish('state', state);
@@ -162,7 +177,17 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
     }));
   addNotesApi(app, { notes, now: Date.now });
   addMemoryApi(app, { boards, notes });
-  addApi(app, { boards, notes, lane: new Lane(), publish: (event, data) => hub.publish(event, data) });
+  addGrowthApi(app, { growths, grower });
+  addApi(app, {
+    boards,
+    notes,
+    lane: new Lane(),
+    publish: (event, data) => {
+      if (event === 'board') grower.noteBoard();
+      if (event === 'forgotten') grower.noteForgotten();
+      hub.publish(event, data);
+    },
+  });
   if (options.studio !== false) {
     let files: Promise<StudioFiles> | undefined;
     const load = (): Promise<StudioFiles> => (files ??= loadStudio());
@@ -206,6 +231,7 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     publisher.close();
+    grower.close();
     hub.close();
     await stream.close();
     const closed = new Promise<void>((resolve) => {

@@ -4,6 +4,7 @@ import { effect } from '@preact/signals';
 import type { BoardView, TotalsView } from '../../src/mind/boards/view.ts';
 import type { StreamState } from '../../src/serve/views.ts';
 import { api } from './api.ts';
+import { type Growing, growing, refreshGrowth } from './growth/data.ts';
 import { addDecisions, type Decision, type GatewayTotals, gatewayTotals } from './routing/data.ts';
 import { route } from './router.ts';
 import {
@@ -70,6 +71,8 @@ function connect(): void {
     addDecisions(latest);
     gatewayTotals.value = { ...gatewayTotals.peek(), ...sums };
   });
+  source.addEventListener('growing', (event) => (growing.value = data<Growing>(event)));
+  source.addEventListener('growth', () => refreshGrowth());
   source.addEventListener('lagged', () => void refresh().catch(complain));
   source.addEventListener('forgotten', (event) => {
     const { id, keep } = data<{ id: string; keep: number }>(event);

@@ -6,11 +6,14 @@ import './styles/panels.css';
 import './styles/details.css';
 import './styles/routing.css';
 import './styles/memory.css';
+import './styles/growth.css';
 import { effect } from '@preact/signals';
 import { render, type JSX } from 'preact';
 import { Ask } from './ask.tsx';
 import { Controls } from './controls.tsx';
 import { EventPage } from './event-page.tsx';
+import { ConceptPage } from './growth/concept-page.tsx';
+import { GrowthPage } from './growth/growth-page.tsx';
 import { startLive } from './live.ts';
 import { LivePage } from './live-page.tsx';
 import { route } from './router.ts';
@@ -23,6 +26,8 @@ const TAGLINES = {
   live: 'Read, solved, proved, remembered.',
   event: 'Read, solved, proved, remembered.',
   memory: 'What was remembered, laid out by likeness, tied by what it shares.',
+  growth: 'What repeats gets a name, and where it pays a module of its own.',
+  concept: 'Found without labels, and as exact to take back as to find.',
   routing: 'Each request to the cheapest model that is good enough, and why.',
 } as const;
 
@@ -56,6 +61,8 @@ function Studio(): JSX.Element {
         {at.page === 'live' && <LivePage />}
         {at.page === 'event' && <EventPage id={at.id} />}
         {at.page === 'memory' && <MemoryPage />}
+        {at.page === 'growth' && <GrowthPage />}
+        {at.page === 'concept' && <ConceptPage id={at.id} />}
         {at.page === 'routing' && <RoutingPage />}
       </main>
       <footer class="foot quiet">

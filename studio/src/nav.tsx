@@ -5,6 +5,7 @@ import { route } from './router.ts';
 const PAGES = [
   { path: '/', name: 'Boards', pages: ['live', 'event'] },
   { path: '/memory', name: 'Memory', pages: ['memory'] },
+  { path: '/growth', name: 'Growth', pages: ['growth', 'concept'] },
   { path: '/routing', name: 'Routing', pages: ['routing'] },
 ] as const;
 

@@ -14,6 +14,7 @@ export const readers: readonly Reader[] = [
   { id: 'small', name: 'small', stones: 1, says: 'the linear reader' },
   { id: 'medium', name: 'medium', stones: 2, says: 'the two-layer reader' },
   { id: 'large', name: 'large', stones: 3, says: 'the convolutional reader' },
+  { id: 'grown', name: 'grown', stones: 2, says: 'a reader that grew from remembered boards' },
   { id: 'repair', name: 'repaired', stones: 0, says: 'changed by the rules of the puzzle' },
 ];
 
@@ -21,7 +22,8 @@ const blank: Reader = { id: 'ink', name: 'blank', stones: 0, says: 'no ink in th
 
 /** The reader behind a name such as `small` or `read-digit/small`. */
 export function readerOf(name: string): Reader {
-  const short = name.slice(name.lastIndexOf('/') + 1);
+  const last = name.slice(name.lastIndexOf('/') + 1);
+  const short = last.startsWith('grown-') ? 'grown' : last;
   return (
     readers.find((r) => r.id === short) ??
     (short === 'ink' ? blank : { id: 'other', name: short, stones: 0, says: name })

@@ -1,14 +1,19 @@
-// Real paths: `/` (live), `/events/<id>`, `/memory`, `/routing`. Links stay links; a plain click changes the page without loading it again.
+// Real paths: `/` (live), `/events/<id>`, `/memory`, `/concepts/<id>`, `/growth`, `/routing`. Links stay links; a plain click changes the page without loading it again.
 import { signal } from '@preact/signals';
 
-export type Route = { readonly page: 'live' | 'memory' | 'routing' } | { readonly page: 'event'; readonly id: string };
+export type Route =
+  | { readonly page: 'live' | 'memory' | 'growth' | 'routing' }
+  | { readonly page: 'event' | 'concept'; readonly id: string };
 
 function parse(): Route {
   // Old-style links (#/events/…) work too.
   const path = location.hash.startsWith('#/') ? location.hash.slice(1) : location.pathname;
   const id = /^\/events\/([\w-]+)$/.exec(path)?.[1];
   if (id !== undefined) return { page: 'event', id };
-  return { page: path === '/routing' ? 'routing' : path === '/memory' ? 'memory' : 'live' };
+  const concept = /^\/concepts\/(\d+)$/.exec(path)?.[1];
+  if (concept !== undefined) return { page: 'concept', id: concept };
+  const page = (['memory', 'growth', 'routing'] as const).find((name) => path === `/${name}`);
+  return { page: page ?? 'live' };
 }
 
 /** Where we are. */
@@ -34,7 +39,8 @@ addEventListener('click', (event) => {
     return;
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.origin !== location.origin || link.target !== '' || link.pathname.startsWith('/api')) return;
-  if (!['/', '/memory', '/routing'].includes(link.pathname) && !link.pathname.startsWith('/events/')) return;
+  if (!['/', '/memory', '/growth', '/routing'].includes(link.pathname) && !/^\/(events|concepts)\//.test(link.pathname))
+    return;
   event.preventDefault();
   go(link.pathname);
 });

@@ -17,6 +17,7 @@ export const serve: Command = {
     host: { type: 'string', value: 'ADDRESS', about: 'address (default 127.0.0.1; any other needs --token)' },
     token: { type: 'string', value: 'TEXT', about: 'secret that every request must carry (or CAIRN_TOKEN)' },
     open: { type: 'boolean', about: 'open the browser (--no-open: do not)' },
+    grow: { type: 'boolean', about: 'look for concepts, patterns and modules by itself (--no-grow: only when asked)' },
     config: {
       type: 'string',
       value: 'FILE',
@@ -63,6 +64,7 @@ export const serve: Command = {
       ...(seed === undefined ? {} : { seed }),
       ...(speed === undefined ? {} : { speed }),
       run: args.flag('run'),
+      grow: !process.argv.includes('--no-grow'),
       onFault: (error, where) =>
         io.progress(`fault in ${where}: ${CairnError.isInstance(error) ? error.toText() : String(error)}`),
     });

@@ -16,6 +16,8 @@ export interface Concept {
   readonly threshold: number;
   /** Mean of the points' features, [k]. */
   readonly mean: Float64Array;
+  /** Mean squared norm of the points' features. */
+  readonly energy: number;
 }
 
 /** Points that are kept to see whether a concept is really two. */
@@ -91,6 +93,7 @@ export class LearntConcept {
       signature: this.#signature,
       threshold: this.#threshold,
       mean: sum.map((v) => v / Math.max(1, count)),
+      energy: this.moments.energy,
     };
   }
 

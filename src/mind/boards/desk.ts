@@ -6,6 +6,7 @@ import type { Hit, Memory, StoredEvent } from '../../memory/index.ts';
 import { solveUnique } from '../../reason/index.ts';
 import { unroll, type Obj } from '../../sketch/index.ts';
 import { slices } from '../_slices.ts';
+import type { GrowthService } from '../growth/index.ts';
 import type { Mind } from '../mind.ts';
 import type { EventId, Outcome, Provenance, Reply } from '../module.ts';
 import { decodeReceipt, forEachCall, receiptOf } from '../receipt.ts';
@@ -70,6 +71,10 @@ export class Desk implements Boards {
       Array.from({ length: 10 }, (_, d) => [memory.nodeOf(cellObject(d)), d === 0 ? 'empty cell' : `digit ${d}`]),
     );
     return { memory, label: (key) => names.get(key) };
+  }
+
+  get growths(): GrowthService {
+    return this.mind.growths;
   }
 
   static async open(options: DeskOptions): Promise<Desk> {
@@ -317,7 +322,7 @@ export class Desk implements Boards {
       receipt,
       payload: payloadOf(receipt)!,
       sketch: { kept: spec.dim, dims: spec.dim, bits, bytes: kept.bytes, receiptBytes: kept.receipt.length },
-      truth: this.#truth(provenance),
+      truth: this.truthOf(provenance),
       solution: solution ?? undefined,
     });
   }
@@ -339,12 +344,13 @@ export class Desk implements Boards {
       receipt,
       payload,
       sketch: toSketchView(event.sketch, event.bytes, receiptBytes(event)),
-      truth: this.#truth(event.provenance),
+      truth: this.truthOf(event.provenance),
       solution: sound ? solveUnique(digits) : undefined,
     });
   }
 
-  #truth(provenance: Provenance): Uint8Array | undefined {
+  /** [81] what a generated board shows, 0 blank; undefined for any other. */
+  truthOf(provenance: Provenance): Uint8Array | undefined {
     return this.#options.handwriting.of(provenance)?.puzzle;
   }
 

@@ -1,5 +1,6 @@
 // What a server or studio shows of boards and events: plain JSON, stable, no class, no typed array. Also the one interface
 // (`Boards`) through which a server gets them. Types only.
+import type { GrowthService } from '../growth/index.ts';
 import type { Memory } from '../../memory/index.ts';
 import type { EventId, Json } from '../module.ts';
 
@@ -254,6 +255,8 @@ export interface BoardStream extends AsyncIterable<BoardView> {
 export interface Boards {
   /** What the boards are remembered in, and names of components; absent where a service has no memory of its own. */
   readonly memory?: { readonly memory: Memory; readonly label: (key: number) => string | undefined };
+  /** What grew out of that memory; absent where nothing can grow. */
+  readonly growths?: GrowthService;
   /** Newest first; `before` is an ordinal. */
   list(options?: { before?: number; limit?: number }): Promise<BoardView[]>;
   /** Throws `not_found` for an unknown id, `bad_event_id` for a malformed one. */

@@ -114,8 +114,8 @@ export class Ledger {
   }
 
   /** The id of the `offset`-th new entry. */
-  id(name: string, offset = 0): string {
-    return `${this.#next + offset}/${name}`;
+  id(offset = 0): string {
+    return `${this.#next + offset}`;
   }
 
   /** Growths that were made from any of these events. */

@@ -9,7 +9,10 @@ describe('comparing before and after', () => {
   it('gives ratio 1 and change 0 for the same trials, exactly', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 0, max: 5 })), { minLength: 1, maxLength: 30 }),
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 0, max: 5 })), {
+          minLength: 1,
+          maxLength: 30,
+        }),
         fc.integer(),
         (list, seed) => {
           const trials = list.map(([cost, errors]) => trial(cost, errors));

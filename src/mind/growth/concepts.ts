@@ -102,11 +102,10 @@ export class Concepts {
           const seen = new Set(from.flatMap((bucket) => bucket.members.map(({ event }) => event)));
           // Buckets list the newest first; the ledger keeps the oldest first.
           const events = new Set([...(known ? this.#ledger.eventsOf(known.id) : []), ...[...seen].reverse()]);
-          const id = known?.id ?? this.#ledger.id(name, fresh.length);
+          const id = known?.id ?? this.#ledger.id(fresh.length);
           const growth = toGrowth({ id, at: known?.at ?? at, name, module, node, members: members.length }, told, {
             events: events.size,
             bucket: known?.kind === 'concept' ? known.bucket : (from[0]?.bits ?? ''),
-            spread: known?.kind === 'concept' ? known.spread : (from[0]?.spread ?? 0),
           });
           if (known !== undefined && JSON.stringify(known) === JSON.stringify(growth)) continue;
           entries.push({ growth, events: [...events] });
@@ -158,7 +157,7 @@ export class Concepts {
         if (told === undefined) {
           return { ...growth, status: 'withdrawn', because: 'its last object was forgotten', events: 0, objects: 0 };
         }
-        return toGrowth(growth, told, { events: left.length, bucket: growth.bucket, spread: growth.spread });
+        return toGrowth(growth, told, { events: left.length, bucket: growth.bucket });
       },
       adopt: () => books.forEach((book, module) => this.#books.set(module, book)),
     };
@@ -245,9 +244,10 @@ function bookChange(module: string, book: ConceptBook): Change {
 function toGrowth(
   base: Pick<ConceptGrowth, 'id' | 'at' | 'name' | 'module' | 'node' | 'members'>,
   told: Concept,
-  more: Pick<ConceptGrowth, 'events' | 'bucket' | 'spread'>,
+  more: Pick<ConceptGrowth, 'events' | 'bucket'>,
 ): ConceptGrowth {
-  const { signature, threshold, count, mean } = told;
+  const { signature, threshold, count, mean, energy } = told;
+  const off = energy - mean.reduce((sum, v) => sum + v * v, 0);
   const { id, at, name, module, node, members } = base;
   return {
     id,
@@ -261,6 +261,7 @@ function toGrowth(
     objects: count,
     members,
     ...more,
+    spread: energy === 0 ? 0 : Number(Math.max(0, off / energy).toFixed(6)),
     mean: Array.from(mean, (v) => Number(v.toFixed(6))),
     signature: { size: signature.size, rank: signature.rank, nullity: signature.nullity, threshold },
     says: `${count} outputs of ${module} in ${more.events} events satisfy ${signature.nullity} equations in common.`,

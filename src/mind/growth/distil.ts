@@ -9,7 +9,7 @@ import type { EventId, StoredEvent } from '../../memory/index.ts';
 import { evaluateModules, type CalibrateOptions, type Judge } from '../calibrate.ts';
 import type { Engine } from '../engine.ts';
 import type { Module } from '../module.ts';
-import type { RouterTask } from './_router-job.ts';
+import { type RouterTask, run as fitRouter } from './_router-job.ts';
 import { compareTrials, type Comparison, type Trial } from './_compare.ts';
 import type { Compositions } from './_composition.ts';
 import { beside, runJob } from './_job.ts';
@@ -84,6 +84,8 @@ const MOST_HELD_OUT = 80;
 const LEAST_SHARE = 0.1;
 /** Inputs evaluated at once, so that nobody waits long. */
 const BATCH = 32;
+/** A router is fitted to so few at once: a process would need longer to start. */
+const FEW_INPUTS = 300;
 const DEFAULTS = { maxLoss: 0.003, minSaving: 0.05 };
 
 /** Makes and tries a module for a task. Changes nothing: taking it is the caller's. */
@@ -199,9 +201,10 @@ async function fitRouters(
     batch: BATCH,
     ...(policy.signal ? { signal: policy.signal } : {}),
   });
-  const fit = (part: EvaluationTable): Promise<RouterState> => {
+  const fit = async (part: EvaluationTable): Promise<RouterState> => {
     const { maxLoss, k, note } = options;
     const task: RouterTask = { table: part, seed, encoder: options.encoder.id, maxLoss, k, note };
+    if (part.count <= FEW_INPUTS) return fitRouter(task);
     return runJob(beside('./_router-job.ts', import.meta.url), task, { signal: policy.signal });
   };
   const refitted = await fit(withoutModel(table, candidate.id));

@@ -2,7 +2,7 @@
 // ledger, and takes back what was made from an event when the event is forgotten. Long work is sliced or done in another
 // process; what changes the memory happens in short turns, one at a time.
 import { CairnError } from '../../errors.ts';
-import type { Change, EventId, Memory, StoredEvent } from '../../memory/index.ts';
+import type { Change, ConceptBook, EventId, Memory, StoredEvent } from '../../memory/index.ts';
 import { PathRouter, type Encoder, type RouterState } from '../../route/index.ts';
 import { slices } from '../_slices.ts';
 import { routersRecord } from '../_state.ts';
@@ -13,7 +13,7 @@ import { Ledger } from './_ledger.ts';
 import { Concepts } from './concepts.ts';
 import { type Distiller, hashOf, type Tried, tryModule } from './distil.ts';
 import { addStreams, growCircuit, streamSet, type StreamSet, type StreamSource } from './patterns.ts';
-import type { ConceptView, Growth, GrowthKind, GrowthPolicy, ModuleGrowth } from './types.ts';
+import type { ConceptView, Growth, GrowthKind, GrowthPolicy, GrowthService, ModuleGrowth } from './types.ts';
 
 /** What growth stands on; the mind's own parts. */
 export interface Soil {
@@ -41,7 +41,7 @@ const DEFAULTS = { events: 600, minEvents: 40 };
 const MODULE_TIMES = 4;
 const KINDS: readonly GrowthKind[] = ['concept', 'circuit', 'module'];
 
-export class Growths {
+export class Growths implements GrowthService {
   readonly #soil: Soil;
   readonly #ledger: Ledger;
   readonly #concepts: Concepts;
@@ -111,6 +111,11 @@ export class Growths {
     throw new CairnError('not_found', `Expected a concept that is standing, got ${id}.`, {
       hint: 'It may have been withdrawn when its events were forgotten.',
     });
+  }
+
+  /** The book of the concepts of a module, if any was found. */
+  book(module: string): ConceptBook | undefined {
+    return this.#concepts.book(module);
   }
 
   get growing(): boolean {
@@ -226,7 +231,7 @@ export class Growths {
       grown.push(
         ...(await this.#exclusive(async () => {
           if (!(await this.#allThere(set.events))) return [];
-          const entry = { ...growth, id: this.#ledger.id(name) };
+          const entry = { ...growth, id: this.#ledger.id() };
           await this.#ledger.put([{ growth: entry, events: set.events }]);
           return [entry];
         })),
@@ -283,8 +288,8 @@ export class Growths {
   async #take({ growth, events, taken }: Tried, earlier: ModuleGrowth | undefined): Promise<Growth[]> {
     if (!(await this.#allThere(events))) return [];
     const { engine, routers, memory } = this.#soil;
-    const { task, module, name } = growth;
-    const entry = { ...growth, id: this.#ledger.id(name) };
+    const { task, module } = growth;
+    const entry = { ...growth, id: this.#ledger.id() };
     if (taken === undefined) {
       await this.#ledger.put([{ growth: entry, events }]);
       return [entry];

@@ -15,6 +15,7 @@ export type {
   Growth,
   GrowthKind,
   GrowthPolicy,
+  GrowthService,
   GrowthStatus,
   ModuleGrowth,
   PatternNode,

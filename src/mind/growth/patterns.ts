@@ -2,7 +2,7 @@
 // where that shortens the whole code; it is grown from all events anew, so nothing of a forgotten event can stay in it.
 import { Rng } from '../../tensor/index.ts';
 import type { EventId, StoredEvent } from '../../memory/index.ts';
-import type { CircuitFigures, CircuitTask } from './_circuit-job.ts';
+import { type CircuitFigures, type CircuitTask, run } from './_circuit-job.ts';
 import { beside, runJob } from './_job.ts';
 import type { CircuitGrowth, GrowthPolicy } from './types.ts';
 
@@ -44,7 +44,10 @@ function isHeldOut(id: EventId, seed: string): boolean {
   return new Rng(seed).fork('growth/held-out').fork(id).uniform() < HELD_OUT;
 }
 
-/** Grows a circuit from a set of streams, in a process of its own. */
+/** So few take some milliseconds: less than a process needs to start. */
+const FEW_SYMBOLS = 1500;
+
+/** Grows a circuit from a set of streams, in a process of its own where it takes long. */
 export async function growCircuit(
   set: StreamSet,
   base: Pick<CircuitGrowth, 'id' | 'name' | 'at'>,
@@ -52,7 +55,11 @@ export async function growCircuit(
   policy: GrowthPolicy,
 ): Promise<CircuitGrowth> {
   const task: CircuitTask = { streams: set.learn, heldOut: set.heldOut, seed };
-  const figures = await runJob<CircuitTask, CircuitFigures>(beside('./_circuit-job.ts', import.meta.url), task, policy);
+  const symbols = [...set.learn, ...set.heldOut].reduce((sum, s) => sum + s.length, 0);
+  const figures =
+    symbols <= FEW_SYMBOLS
+      ? run(task)
+      : await runJob<CircuitTask, CircuitFigures>(beside('./_circuit-job.ts', import.meta.url), task, policy);
   const saved = figures.bitsBefore - figures.bitsAfter;
   const found = figures.nodeCount > 0;
   const { id, name, at } = base;

@@ -13,7 +13,7 @@ export type GrowthKind = 'concept' | 'circuit' | 'module';
 export type GrowthStatus = 'standing' | 'declined' | 'superseded' | 'withdrawn';
 
 interface GrowthBase {
-  /** Unique and rising: `12/circuit/deductions`. */
+  /** Unique, a rising number as text. */
   readonly id: string;
   readonly kind: GrowthKind;
   /** What it is of: a later growth of this name supersedes it. */
@@ -41,9 +41,9 @@ export interface ConceptGrowth extends GrowthBase {
   readonly objects: number;
   /** Different objects among them: nodes with an `is-a` edge. */
   readonly members: number;
-  /** Signature bits of the bucket it came from, oldest cut first; empty for all objects of the module. */
+  /** Signature bits of the bucket that it was found in, oldest cut first; empty for all objects of the module. */
   readonly bucket: string;
-  /** Mean squared distance to the mean over mean squared norm, when it was found. */
+  /** Mean squared distance to the mean over mean squared norm. */
   readonly spread: number;
   /** Mean attributes. */
   readonly mean: readonly number[];
@@ -181,4 +181,19 @@ export interface ConceptLoss {
   readonly similarity: number;
   /** Growths that would be withdrawn, by id. */
   readonly withdrawn: readonly string[];
+}
+
+/** What a server needs of growth. */
+export interface GrowthService {
+  /** All growths, newest first. */
+  list(): readonly Growth[];
+  /** Throws `not_found`. */
+  get(id: string): Growth;
+  /** Events that a growth was made from and that are still remembered, oldest first. */
+  eventsOf(id: string): readonly EventId[];
+  /** Throws `not_found` for anything but a standing concept. */
+  concept(id: string): Promise<ConceptView>;
+  readonly growing: boolean;
+  /** Throws `growing` when it is under way already. */
+  grow(policy?: GrowthPolicy): Promise<Growth[]>;
 }

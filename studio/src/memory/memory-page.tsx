@@ -5,6 +5,7 @@ import { bytes, count, percent } from '../format.ts';
 import { complain } from '../state.ts';
 import { type MemoryMap, memoryApi, type MemoryStats, nameOf, type TextHit, type Which } from './data.ts';
 import { Chosen } from './chosen.tsx';
+import { MemoryConcepts } from './concepts.tsx';
 import { MemoryGraph } from './graph.tsx';
 
 interface Loaded {
@@ -90,7 +91,10 @@ export function MemoryPage(): JSX.Element {
           <div class="memory-side">
             {hits !== null && <Hits hits={hits} />}
             {chosen === null ? (
-              <Overview map={map} stats={loaded.stats} onChoose={setChosen} />
+              <>
+                <Overview map={map} stats={loaded.stats} onChoose={setChosen} />
+                {which === 'boards' && <MemoryConcepts />}
+              </>
             ) : (
               <Chosen map={map} which={which} node={chosen} onChoose={setChosen} />
             )}
