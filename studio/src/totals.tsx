@@ -2,7 +2,7 @@
 import { Fragment, type JSX } from 'preact';
 import type { BoardView, TotalsView } from '../../src/mind/boards/view.ts';
 import { bytes, count, percent } from './format.ts';
-import { readers } from './readers.tsx';
+import { readerOf, readers } from './readers.tsx';
 
 export function Totals({
   totals,
@@ -112,18 +112,20 @@ function CostCurve({
 
 /** Who read the cells since the memory began: one bar, and its shares in words. */
 function Shares({ totals }: { readonly totals: TotalsView | null }): JSX.Element {
-  const of = (id: string): number => totals?.readers[id] ?? 0;
+  const counts = Object.entries(totals?.readers ?? {});
+  const of = (id: string): number => counts.reduce((sum, [name, n]) => sum + (readerOf(name).id === id ? n : 0), 0);
+  const here = readers.filter((r) => r.id !== 'grown' || of(r.id) > 0);
   const all = readers.reduce((sum, r) => sum + of(r.id), 0);
   return (
     <div class="shares">
       <div class="shares-bar" aria-hidden="true">
-        {readers.map((r) => (
+        {here.map((r) => (
           <span key={r.id} class={`fill-${r.id}`} style={{ flexGrow: of(r.id) }} />
         ))}
       </div>
       <p class="quiet">
         cells read by{' '}
-        {readers.map((r, i) => (
+        {here.map((r, i) => (
           <Fragment key={r.id}>
             {i > 0 && ' · '}
             <span class="share">

@@ -23,7 +23,7 @@ export interface Comparison {
   readonly errorChange: Estimate;
 }
 
-const RESAMPLES = 2000;
+const RESAMPLES = 1000;
 /** Both ends of a 90 % interval. */
 const TAIL = 0.05;
 

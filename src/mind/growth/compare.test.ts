@@ -29,7 +29,7 @@ describe('comparing before and after', () => {
   it('covers a known ratio and change of rates in about nine of ten repetitions', () => {
     let ratios = 0;
     let changes = 0;
-    const runs = 60;
+    const runs = 40;
     for (let run = 0; run < runs; run++) {
       const rng = new Rng(`coverage ${run}`);
       const before: Trial[] = [];
@@ -43,9 +43,9 @@ describe('comparing before and after', () => {
       if (costRatio.low <= 0.6 && costRatio.high >= 0.6) ratios++;
       if (errorChange.low <= 0.01 && errorChange.high >= 0.01) changes++;
     }
-    // 90 % intervals: 54 of 60 expected, sd 2.3.
-    expect(ratios).toBeGreaterThanOrEqual(44);
-    expect(changes).toBeGreaterThanOrEqual(44);
+    // 90 % intervals: 36 of 40 expected, sd 1.9.
+    expect(ratios).toBeGreaterThanOrEqual(29);
+    expect(changes).toBeGreaterThanOrEqual(29);
   });
 });
 
