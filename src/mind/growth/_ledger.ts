@@ -94,7 +94,7 @@ export class Ledger {
     }
     const past = entries.filter((e) => e.status !== 'standing').slice(MOST_PAST);
     entries = entries.filter((e) => !past.includes(e));
-    for (const id of [...events.keys()]) {
+    for (const id of events.keys()) {
       const entry = entries.find((e) => e.id === id);
       if (entry !== undefined && entry.status !== 'superseded' && entry.status !== 'withdrawn') continue;
       // What is over was still made from its events, but no longer says from which.
