@@ -176,16 +176,17 @@ export async function stillThere(store: Store, buckets: readonly Bucket[]): Prom
 }
 
 /** Offers buckets to the books of their modules; returns the changes that put the concepts into the graph. */
-export function conceptChanges(
+export async function conceptChanges(
   buckets: readonly Bucket[],
   bookOf: (module: string, dim: number) => ConceptSink | undefined,
   tools: { readonly keys: ComponentKeys; readonly at: number; readonly known: readonly OwnedLinks[] },
-): { readonly changes: Change[]; readonly concepts: ConceptNode[] } {
+): Promise<{ readonly changes: Change[]; readonly concepts: ConceptNode[] }> {
   const members = new Map<string, { module: string; concept: number; nodes: Set<number> }>();
   for (const { module, centroid, members: own } of buckets) {
     const book = bookOf(module, centroid.length);
     if (book === undefined) continue;
     const concept = conceptOf(book, own);
+    await othersFirst(undefined);
     const owner = `${OWNER}${concept}/${module}`;
     const entry = members.get(owner) ?? { module, concept, nodes: new Set<number>() };
     for (const { node } of own) if (node !== undefined) entry.nodes.add(node);

@@ -201,7 +201,11 @@ export class Memory {
     return this.#intake.exclusive(async () => {
       const buckets = await stillThere(this.store, read);
       const known = await this.store.owners();
-      const { changes, concepts } = conceptChanges(buckets, bookOf, { keys: this.#keys, at: options.at ?? 0, known });
+      const { changes, concepts } = await conceptChanges(buckets, bookOf, {
+        keys: this.#keys,
+        at: options.at ?? 0,
+        known,
+      });
       const all = [...changes, ...(options.also?.(concepts) ?? [])];
       if (all.length > 0) await this.store.write(all);
       return concepts;

@@ -238,7 +238,7 @@ function bucketsOf(buckets: readonly Bucket[], book: ConceptBook, module: string
 
 function bookChange(module: string, book: ConceptBook): Change {
   // The names of points repeat the same few paths and events: they pack to a tenth.
-  return { kind: 'stat', name: BOOK + module, bytes: new Uint8Array(deflateRawSync(book.toBytes())) };
+  return { kind: 'stat', name: BOOK + module, bytes: new Uint8Array(deflateRawSync(book.toBytes(), { level: 1 })) };
 }
 
 function toGrowth(
