@@ -121,11 +121,8 @@ describe('the API of growth', () => {
   afterAll(() => server.close());
 
   async function ask(path: string, body?: unknown): Promise<{ status: number; body: ReturnType<JSON['parse']> }> {
-    const response = await fetch(new URL(path, server.url), {
-      ...(body === undefined
-        ? {}
-        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-    });
+    const sent = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const response = await fetch(new URL(path, server.url), body === undefined ? {} : sent);
     return { status: response.status, body: await response.json() };
   }
 

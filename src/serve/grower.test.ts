@@ -9,15 +9,16 @@ function setUp(byItself = true): {
   grower: Grower;
   grown: GrowthPolicy[];
   told: string[];
-  world: { events: number; now: number; fail: boolean };
+  world: { events: number; now: number; fail: boolean; hold?: Promise<void> };
 } {
-  const world = { events: 0, now: 0, fail: false };
+  const world: ReturnType<typeof setUp>['world'] = { events: 0, now: 0, fail: false };
   const grown: GrowthPolicy[] = [];
   const told: string[] = [];
   const service: Pick<GrowthService, 'list' | 'grow'> = {
     list: () => [],
     grow: async (policy = {}): Promise<Growth[]> => {
       grown.push(policy);
+      await world.hold;
       if (world.fail) throw new Error('no');
       return [];
     },
@@ -86,7 +87,12 @@ describe('when the server grows by itself', () => {
     expect(told).toContain('fault');
     expect(grower.state).toEqual({ growing: false, says: '' });
     world.fail = false;
+    let release = (): void => undefined;
+    world.hold = new Promise((resolve) => (release = resolve));
     await grower.start();
     await expect(grower.start()).rejects.toThrow('Expected to grow once at a time');
+    release();
+    await settle();
+    expect(grower.state.growing).toBe(false);
   });
 });
