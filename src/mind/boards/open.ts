@@ -16,7 +16,7 @@ import { Mind, type MindOptions } from '../mind.ts';
 import { digitEncoder, PIXELS, type DigitInput, type DigitReading } from './cells.ts';
 import { cutPicture } from './cut.ts';
 import { Desk } from './desk.ts';
-import { digitDistiller } from './growth/digit-distiller.ts';
+import { digitDistiller, type DigitDistillerOptions } from './growth/digit-distiller.ts';
 import { Handwriting } from './growth/handwriting.ts';
 import { boardSeeds } from './growth/seeds.ts';
 import { addBoardModules, type SizedReader } from './modules.ts';
@@ -34,6 +34,8 @@ export interface OpenBoardsOptions extends MindOptions {
   readonly delta?: number;
   /** Teach the router from proved boards. Default true. */
   readonly learn?: boolean;
+  /** How thoroughly a grown reader is trained; see `digitDistiller`. */
+  readonly growth?: Pick<DigitDistillerOptions, 'minExamples' | 'copies' | 'epochs'>;
   /** Told when something slow begins, such as fitting a router. */
   readonly onProgress?: (text: string) => void;
 }
@@ -59,7 +61,7 @@ export async function openBoards(options: OpenBoardsOptions): Promise<Desk> {
     const mind = await Mind.open(options);
     try {
       const handwriting = new Handwriting(() => loadMnist('test'));
-      const distiller = executor && digitDistillerOf(models, executor, handwriting);
+      const distiller = executor && digitDistillerOf(models, executor, handwriting, options.growth);
       await furnish(mind, readers, models, options, boardSeeds(distiller));
       return await Desk.open({
         mind,
@@ -90,8 +92,14 @@ export async function loadReaders(models: string, executor: Executor): Promise<S
 }
 
 /** Grows readers that are taught by the largest of a folder. */
-function digitDistillerOf(models: string, executor: Executor, handwriting: Handwriting): Distiller {
+function digitDistillerOf(
+  models: string,
+  executor: Executor,
+  handwriting: Handwriting,
+  growth: OpenBoardsOptions['growth'],
+): Distiller {
   return digitDistiller({
+    ...growth,
     handwriting,
     executor: async () => executor,
     teacher: join(models, 'read-digit-large'),

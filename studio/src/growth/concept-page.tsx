@@ -150,7 +150,7 @@ function Cell({ ink, cell }: { readonly ink: Ink; readonly cell: number }): JSX.
   useEffect(() => {
     if (canvas.current) drawInk(canvas.current, ink, cell);
   }, [ink, cell]);
-  return <canvas class="ink" ref={canvas} width={28} height={28} />;
+  return <canvas class="member-ink" ref={canvas} width={28} height={28} />;
 }
 
 function Mean({ values }: { readonly values: readonly number[] }): JSX.Element {
@@ -184,7 +184,7 @@ function Losses({ losses, lost }: Pick<ConceptView, 'losses' | 'lost'>): JSX.Ele
                 <th scope="col">Forgetting</th>
                 <th scope="col">takes</th>
                 <th scope="col">leaves</th>
-                <th scope="col">mean moves</th>
+                <th scope="col">mean</th>
                 <th scope="col">equations</th>
                 <th scope="col">withdraws</th>
               </tr>
@@ -213,7 +213,7 @@ function Loss({ loss }: { readonly loss: ConceptLoss }): JSX.Element {
       <td>{count(loss.objects)}</td>
       <td>{count(loss.left)}</td>
       <td>{percent(loss.shift)}</td>
-      <td>{loss.similarity > 0.999999 ? 'the same' : `${percent(loss.similarity)} the same`}</td>
+      <td>{loss.similarity > 0.999999 ? 'same' : percent(loss.similarity)}</td>
       <td>{loss.withdrawn.length === 0 ? 'nothing' : count(loss.withdrawn.length)}</td>
     </tr>
   );

@@ -102,7 +102,7 @@ export function Module({ growth }: { readonly growth: ModuleGrowth }): JSX.Eleme
         {count(composition.of)} calls, {percent(composition.costShare)} of the cost of <code>{growth.task}</code>.
       </p>
       <div
-        class="bars"
+        class="costs"
         role="img"
         aria-label={`Cost of an event: ${flop(cost.before)} before, ${flop(cost.after)} after`}
       >
@@ -136,12 +136,12 @@ export function Module({ growth }: { readonly growth: ModuleGrowth }): JSX.Eleme
 
 function Bar({ name, value, of }: { readonly name: string; readonly value: number; readonly of: number }): JSX.Element {
   return (
-    <div class="bar">
+    <div class="cost">
       <span>{name}</span>
-      <span class="bar-track">
-        <span class="bar-fill" style={{ width: `${Math.min(100, (100 * value) / (of || 1))}%` }} />
+      <span class="cost-track">
+        <span class="cost-fill" style={{ width: `${Math.min(100, (100 * value) / (of || 1))}%` }} />
       </span>
-      <span class="bar-value">{flop(value)}</span>
+      <span class="cost-value">{flop(value)}</span>
     </div>
   );
 }
