@@ -107,7 +107,10 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
   const growths = async (): Promise<BoardService['growths']> => (await boards()).growths;
   const grower = new Grower({
     growths,
-    events: async () => (await (await boards()).totals()).events,
+    events: async () => {
+      const service = await boards();
+      return service.memory ? service.memory.memory.store.count() : (await service.totals()).events;
+    },
     publish: (event, data) => hub.publish(event, data),
     onFault: (error) => fault(error, 'growth'),
     byItself: options.grow !== false,

@@ -42,7 +42,7 @@ export class Concepts {
 
   static async open(memory: Memory, ledger: Ledger): Promise<Concepts> {
     const concepts = new Concepts(memory, ledger);
-    await concepts.#load();
+    await concepts.reload();
     return concepts;
   }
 
@@ -67,7 +67,7 @@ export class Concepts {
       return await this.#take(buckets, at);
     } catch (error) {
       // What was not written must not be remembered.
-      await this.#load();
+      await this.reload();
       throw error;
     }
   }
@@ -120,7 +120,8 @@ export class Concepts {
     return fresh;
   }
 
-  async #load(): Promise<void> {
+  /** Reads the books as they were last written. */
+  async reload(): Promise<void> {
     this.#books.clear();
     const { store } = this.#memory;
     for (const name of await store.statNames()) {
@@ -131,35 +132,34 @@ export class Concepts {
   }
 
   /**
-   * The books without some events, and what becomes of a concept growth. Subtracting is exact: afterwards a book is as if
-   * it had never seen them.
+   * Takes some events out of the books, and says what to write and what becomes of a concept growth. Subtracting is exact:
+   * afterwards a book is as if it had never seen them. When the write fails, `reload` brings the books back.
    */
   without(events: readonly StoredEvent[]): {
     readonly changes: Change[];
     readonly instead: (growth: ConceptGrowth, left: readonly EventId[]) => Growth;
-    readonly adopt: () => void;
   } {
-    const books = new Map<string, ConceptBook>();
+    const touched = new Set<string>();
     for (const event of events) {
       for (const { module, path, attributes } of objectsOf(event)) {
-        const own = this.#books.get(module);
-        if (own === undefined || attributes.length !== own.map.spec.dim) continue;
-        let book = books.get(module);
-        if (book === undefined) books.set(module, (book = ConceptBook.fromBytes(own.toBytes())));
+        const book = this.#books.get(module);
+        if (book === undefined || attributes.length !== book.map.spec.dim) continue;
         book.forget(attributes, pointId(event.id, path));
+        touched.add(module);
       }
     }
     return {
-      changes: [...books].map(([module, book]) => bookChange(module, book)),
+      changes: [...touched].map((module) => bookChange(module, this.#books.get(module)!)),
       instead: (growth, left) => {
-        const book = books.get(growth.module) ?? this.#books.get(growth.module);
-        const told = book?.concepts().find(({ id }) => id === growth.concept);
+        const told = this.#books
+          .get(growth.module)
+          ?.concepts()
+          .find(({ id }) => id === growth.concept);
         if (told === undefined) {
           return { ...growth, status: 'withdrawn', because: 'its last object was forgotten', events: 0, objects: 0 };
         }
         return toGrowth(growth, told, { events: left.length, bucket: growth.bucket });
       },
-      adopt: () => books.forEach((book, module) => this.#books.set(module, book)),
     };
   }
 

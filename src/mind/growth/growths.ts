@@ -152,25 +152,15 @@ export class Growths implements GrowthService {
     erase: (also: readonly Change[]) => Promise<T>,
   ): Promise<T> {
     return this.#exclusive(async () => {
-      const books = this.#concepts.without(events);
       const ids = events.map(({ id }) => id);
-      // A shortened event says less from now on: it leaves the statistics that it could not be subtracted from later.
-      const parted = this.#ledger.without(
-        ids,
-        (growth, left) => {
-          if (growth.kind === 'concept') return books.instead(growth, left);
-          return withdrawn(growth);
-        },
-        (growth) => how === 'subtract' || growth.kind === 'concept',
-      );
-      const modules =
-        how === 'shorten' ? [] : this.#ledger.madeFrom(ids).flatMap((g) => (g.kind === 'module' ? [g] : []));
-      const back = await Promise.all(modules.filter((g) => g.status === 'standing').map((g) => this.#takeBack(g)));
-      const result = await erase([...parted.changes, ...books.changes, ...back.flatMap(({ changes }) => changes)]);
-      parted.adopt();
-      books.adopt();
-      for (const { adopt } of back) adopt();
-      return result;
+      const made = this.#ledger.madeFrom(ids);
+      if (made.length === 0) return erase([]);
+      try {
+        return await this.#parting(events, made, how, erase);
+      } catch (error) {
+        await this.#concepts.reload();
+        throw error;
+      }
     });
   }
 
@@ -179,6 +169,27 @@ export class Growths implements GrowthService {
     this.#stop.abort(new CairnError('aborted', 'The mind is closing.'));
     await this.#growing;
     await this.#turn;
+  }
+
+  async #parting<T>(
+    events: readonly StoredEvent[],
+    made: readonly Growth[],
+    how: 'subtract' | 'shorten',
+    erase: (also: readonly Change[]) => Promise<T>,
+  ): Promise<T> {
+    const books = this.#concepts.without(events);
+    const parted = this.#ledger.without(
+      events.map(({ id }) => id),
+      (growth, left) => (growth.kind === 'concept' ? books.instead(growth, left) : withdrawn(growth)),
+      // A shortened event says less from now on: it leaves the statistics that it could not be subtracted from later.
+      (growth) => how === 'subtract' || growth.kind === 'concept',
+    );
+    const modules = how === 'shorten' ? [] : made.flatMap((g) => (g.kind === 'module' ? [g] : []));
+    const back = await Promise.all(modules.filter((g) => g.status === 'standing').map((g) => this.#takeBack(g)));
+    const result = await erase([...parted.changes, ...books.changes, ...back.flatMap(({ changes }) => changes)]);
+    parted.adopt();
+    for (const { adopt } of back) adopt();
+    return result;
   }
 
   async #grow(policy: GrowthPolicy & { readonly signal: AbortSignal }): Promise<Growth[]> {
