@@ -5,7 +5,7 @@ import { availableParallelism, cpus } from 'node:os';
 import type { BenchOptions, BenchReport, BenchRow } from '../report.ts';
 import { isLoaded, median } from '../rounds.ts';
 import { load, type LoadResult, quantile, type Target } from './load.ts';
-import { start as startIn, startPortkey, type Served } from './processes.ts';
+import { endAll, start as startIn, startPortkey, type Served } from './processes.ts';
 import { soakReport } from './soak-report.ts';
 
 /** About four minutes; `quick` about ten seconds with one round. */
@@ -91,7 +91,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
       rows,
     };
   } finally {
-    for (const child of children) child.kill('SIGKILL');
+    await endAll(children);
   }
 }
 
@@ -154,7 +154,7 @@ async function streamsReport({ log }: BenchOptions, streams: number): Promise<Be
       rows: [row],
     };
   } finally {
-    for (const child of children) child.kill('SIGKILL');
+    await endAll(children);
   }
 }
 

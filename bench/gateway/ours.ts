@@ -1,10 +1,17 @@
 // Our gateway in a process of its own, with a router fitted on a generated pool of 30 models. Usage: ours.ts <upstream URL>.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fitRouter, generatePool } from 'cairn/route';
 import { createServer, Gateway } from 'cairn/serve';
 
 const [upstream] = process.argv.slice(2) as [string];
 const { table } = generatePool({ seed: 'bench', prompts: 600, models: 30 });
+// The last 100,000 decisions are kept: in a file, as the server does, and not in memory.
+const dir = mkdtempSync(join(tmpdir(), 'cairn-bench-'));
+process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
 const gateway = await Gateway.open({
+  statePath: join(dir, 'gateway.db'),
   config: {
     providers: [{ id: 'mock', kind: 'openai', baseUrl: upstream, concurrency: 1_000, queue: 10_000 }],
     models: table.models.map((m, i) => ({

@@ -90,3 +90,21 @@ function freePort(): Promise<number> {
     });
   });
 }
+
+/** Ends the processes: they may put away what they wrote, but not for long. */
+export async function endAll(children: readonly ChildProcess[]): Promise<void> {
+  await Promise.all(
+    children.map(async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise<void>((resolve) => {
+        child.once('exit', () => resolve());
+      });
+      const timer = setTimeout(() => child.kill('SIGKILL'), 1_000);
+      // Our scripts end with their input; the peer by the signal.
+      if (child.stdin === null) child.kill('SIGTERM');
+      else child.stdin.end();
+      await ended;
+      clearTimeout(timer);
+    }),
+  );
+}

@@ -103,7 +103,8 @@ async function read(response: IncomingMessage, slowMs: number | undefined): Prom
   return Buffer.concat(pieces).toString('utf8');
 }
 
-function judge(ask: Ask, status: number, text: string): Outcome {
+/** What an answer is worth. */
+export function judge(ask: Ask, status: number, text: string): Outcome {
   try {
     if (status !== 200) return refusal(JSON.parse(text) as Json, status);
     if (ask.form === 'whole') return said(ask, (JSON.parse(text) as Json)?.choices?.[0]?.message?.content);

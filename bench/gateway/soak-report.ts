@@ -26,7 +26,7 @@ export async function soakReport({ seed = 7, log, signal }: BenchOptions, second
         return { url: info.url, close: async () => void child.kill('SIGKILL') };
       },
     });
-    const { outcomes, ledger, decided, memory } = found;
+    const { outcomes, ledger, decided, memory, heap } = found;
     const row = (name: string, ours: number, unit: string, note = ''): BenchRow => ({
       case: name,
       ours,
@@ -61,8 +61,15 @@ export async function soakReport({ seed = 7, log, signal }: BenchOptions, second
         row('ledger minus decisions', ledger.tokens - decided.tokens, 'tokens', `of ${ledger.tokens}`),
         row('ledger minus decisions', ledger.requests - decided.requests, 'requests', `of ${ledger.requests}`),
         row('ledger minus decisions', ledger.usd - decided.usd, 'USD', `of ${ledger.usd}`),
+        row('answers that upstreams counted and that did not arrive', found.unseen, 'answers'),
         row('reservations that were left', found.reserved, 'sum'),
         row('configurations taken over', found.reloads, 'reloads', `${found.outages} outages`),
+        row(
+          'memory in use by JavaScript, last quarter / second',
+          heap.late / heap.early,
+          'ratio',
+          `${heap.early.toFixed(0)} -> ${heap.late.toFixed(0)} MiB`,
+        ),
         row(
           'resident memory, last quarter / second',
           memory.late / memory.early,

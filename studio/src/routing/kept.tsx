@@ -28,15 +28,12 @@ function FalseHits({ kept }: { readonly kept: KeptView }): JSX.Element {
   if (found === undefined) return <p class="quiet">By likeness: no ask was near another one yet.</p>;
   const [low, high] = found.interval;
   return (
-    <>
-      <p>
-        {found.threshold === undefined
-          ? 'Answers by likeness are not given.'
-          : `Answers by likeness are given from a likeness of ${found.threshold.toFixed(3)} on.`}{' '}
-        Of {count(found.checks)} checks {count(found.disagreed)} disagreed: {percent(found.rate)} false ({percent(low)}{' '}
-        to {percent(high)}), at most {percent(found.limit)} are allowed.
-      </p>
-      {found.why !== undefined && <p class="quiet">{found.why}</p>}
-    </>
+    <p>
+      {found.threshold === undefined
+        ? 'Answers by likeness are not given.'
+        : `Answers by likeness are given from a likeness of ${found.threshold.toFixed(3)} on.`}{' '}
+      Of {count(found.checks)} checks {count(found.disagreed)} disagreed: {percent(found.rate)} false ({percent(low)} to{' '}
+      {percent(high)}), at most {percent(found.limit)} are allowed.
+    </p>
   );
 }
