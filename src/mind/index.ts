@@ -33,5 +33,6 @@ export type {
 } from './module.ts';
 export * from './growth/index.ts';
 export * from './boards/index.ts';
+export * from './speech/index.ts';
 export { hasNotes, notesFile, type NotesOptions, openNotes } from './notes.ts';
 export { type MapComponent, type MapEvent, type MapOptions, type MemoryMap, memoryMap } from './memory-map.ts';

@@ -13,6 +13,7 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
   [
     400,
     [
+      'bad_audio',
       'bad_board',
       'bad_chat',
       'bad_config',
@@ -22,6 +23,7 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
       'bad_pdf',
       'bad_provenance',
       'bad_question',
+      'bad_rate',
       'bad_event_id',
       'bad_image',
       'bad_json',
@@ -34,6 +36,7 @@ const codesOf: readonly (readonly [ContentfulStatusCode, readonly string[]])[] =
       'bad_query',
       'bad_seed',
       'bad_speed',
+      'bad_wav',
       'sketch_kept',
       'truncated_png',
       'usage',

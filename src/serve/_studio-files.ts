@@ -75,6 +75,7 @@ export function addStudio(app: Hono, files: () => Promise<StudioFiles>): void {
   };
   app.get('/', (c) => page(c.req.header('if-none-match')));
   app.get('/routing', (c) => page(c.req.header('if-none-match')));
+  app.get('/speech', (c) => page(c.req.header('if-none-match')));
   app.get('/memory', (c) => page(c.req.header('if-none-match')));
   app.get('/growth', (c) => page(c.req.header('if-none-match')));
   app.get('/concepts/:id', (c) => page(c.req.header('if-none-match')));

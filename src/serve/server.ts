@@ -7,7 +7,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { CairnError } from '../errors.ts';
 import type { TextMemory } from '../memory/index.ts';
-import type { BoardView } from '../mind/index.ts';
+import type { BoardView, Listener } from '../mind/index.ts';
 import { addApi } from './api.ts';
 import { toFailure } from './_failure.ts';
 import { createGuard, isLoopback, MIN_TOKEN_LENGTH } from './_guard.ts';
@@ -29,6 +29,7 @@ import {
   Gateway,
 } from './gateway/index.ts';
 import type { BoardService } from './service.ts';
+import { addSpeechApi } from './speech-api.ts';
 import { addStreamApi } from './stream-api.ts';
 import { BoardStream } from './stream.ts';
 import type { Speed } from './views.ts';
@@ -40,6 +41,8 @@ export interface ServerOptions {
   readonly boards: () => Promise<BoardService>;
   /** The remembered texts; called when they are first asked for, and closed with the server. Without it there are none. */
   readonly notes?: () => Promise<TextMemory>;
+  /** The recogniser of spoken digits; called when it is first asked for, and closed with the server. Without it there is none. */
+  readonly speech?: () => Promise<Listener>;
   /** Default: the first free port from 4600 on. 0: any free port. A given port that is taken is an error. */
   readonly port?: number;
   /** Default 127.0.0.1. Anything that others can reach needs a token. */
@@ -179,6 +182,13 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
       throw error;
     }));
   addNotesApi(app, { notes, now: Date.now });
+  let hearing: Promise<Listener> | undefined;
+  const speech = (): Promise<Listener> =>
+    (hearing ??= (options.speech ?? noSpeech)().catch((error: unknown) => {
+      hearing = undefined;
+      throw error;
+    }));
+  addSpeechApi(app, { speech, now: Date.now });
   addMemoryApi(app, { boards, notes });
   addGrowthApi(app, { growths, grower });
   addApi(app, {
@@ -258,6 +268,10 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
       (open) => open.close(),
       () => undefined,
     );
+    await hearing?.then(
+      (open) => open.close(),
+      () => undefined,
+    );
     if (opening !== undefined)
       await opening.then(
         (service) => service.close(),
@@ -275,6 +289,12 @@ export async function createServer(options: ServerOptions): Promise<CairnServer>
 
 async function noNotes(): Promise<never> {
   throw new CairnError('not_available', 'Expected a server with a memory of texts, got one without.', {
+    hint: 'Start it with `cairn serve`.',
+  });
+}
+
+async function noSpeech(): Promise<never> {
+  throw new CairnError('not_available', 'Expected a server that hears speech, got one without a model.', {
     hint: 'Start it with `cairn serve`.',
   });
 }

@@ -7,6 +7,7 @@ import './styles/details.css';
 import './styles/routing.css';
 import './styles/memory.css';
 import './styles/growth.css';
+import './styles/speech.css';
 import { effect } from '@preact/signals';
 import { render, type JSX } from 'preact';
 import { Ask } from './ask.tsx';
@@ -20,6 +21,7 @@ import { route } from './router.ts';
 import { Nav } from './nav.tsx';
 import { MemoryPage } from './memory/memory-page.tsx';
 import { RoutingPage } from './routing/routing-page.tsx';
+import { SpeechPage } from './speech/speech-page.tsx';
 import { notice, spoken } from './state.ts';
 
 const TAGLINES = {
@@ -28,6 +30,7 @@ const TAGLINES = {
   memory: 'What was remembered, laid out by likeness, tied by what it shares.',
   growth: 'What repeats gets a name, and where it pays a module of its own.',
   concept: 'Found without labels, and as exact to take back as to find.',
+  speech: 'One model, three sizes: what each hears, and what it costs.',
   routing: 'Each request to the cheapest model that is good enough, and why.',
 } as const;
 
@@ -64,6 +67,7 @@ function Studio(): JSX.Element {
         {at.page === 'growth' && <GrowthPage />}
         {at.page === 'concept' && <ConceptPage id={at.id} />}
         {at.page === 'routing' && <RoutingPage />}
+        {at.page === 'speech' && <SpeechPage />}
       </main>
       <footer class="foot quiet">
         Every view is also JSON: <a href="/api/events">events</a>, <a href="/api/totals">totals</a>,{' '}

@@ -7,6 +7,7 @@ const PAGES = [
   { path: '/memory', name: 'Memory', pages: ['memory'] },
   { path: '/growth', name: 'Growth', pages: ['growth', 'concept'] },
   { path: '/routing', name: 'Routing', pages: ['routing'] },
+  { path: '/speech', name: 'Speech', pages: ['speech'] },
 ] as const;
 
 export function Nav(): JSX.Element {

@@ -1,8 +1,8 @@
-// Real paths: `/` (live), `/events/<id>`, `/memory`, `/concepts/<id>`, `/growth`, `/routing`. Links stay links; a plain click changes the page without loading it again.
+// Real paths: `/` (live), `/events/<id>`, `/memory`, `/concepts/<id>`, `/growth`, `/routing`, `/speech`. Links stay links; a plain click changes the page without loading it again.
 import { signal } from '@preact/signals';
 
 export type Route =
-  | { readonly page: 'live' | 'memory' | 'growth' | 'routing' }
+  | { readonly page: 'live' | 'memory' | 'growth' | 'routing' | 'speech' }
   | { readonly page: 'event' | 'concept'; readonly id: string };
 
 function parse(): Route {
@@ -12,7 +12,7 @@ function parse(): Route {
   if (id !== undefined) return { page: 'event', id };
   const concept = /^\/concepts\/(\d+)$/.exec(path)?.[1];
   if (concept !== undefined) return { page: 'concept', id: concept };
-  const page = (['memory', 'growth', 'routing'] as const).find((name) => path === `/${name}`);
+  const page = (['memory', 'growth', 'routing', 'speech'] as const).find((name) => path === `/${name}`);
   return { page: page ?? 'live' };
 }
 
@@ -39,7 +39,7 @@ addEventListener('click', (event) => {
     return;
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.origin !== location.origin || link.target !== '' || link.pathname.startsWith('/api')) return;
-  if (!['/', '/memory', '/growth', '/routing'].includes(link.pathname) && !/^\/(events|concepts)\//.test(link.pathname))
+  if (!['/', '/memory', '/growth', '/routing', '/speech'].includes(link.pathname) && !/^\/(events|concepts)\//.test(link.pathname))
     return;
   event.preventDefault();
   go(link.pathname);

@@ -1,7 +1,7 @@
 // `cairn serve`: the local server with the studio. Prints the URL first, then opens the memory and the browser.
 import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import { openBoards, openNotes } from '../../mind/index.ts';
+import { openBoards, openListener, openNotes } from '../../mind/index.ts';
 import { createServer, Gateway, type Speed } from '../../serve/index.ts';
 import { type Command, memoryOptions } from '../command.ts';
 import { answersPath, gatewayStateOptions, openGatewayState } from '../gateway-state.ts';
@@ -57,6 +57,7 @@ export const serve: Command = {
           ...(seed === undefined ? {} : { seed }),
           onProgress: (text) => io.progress(text),
         }),
+      speech: () => openListener({ models: join(io.root, 'models') }),
       notes: () => openNotes({ ...io.place, ...(seed === undefined ? {} : { seed }) }),
       ...(port === undefined ? {} : { port }),
       ...(args.text('host') === undefined ? {} : { host: args.text('host')! }),

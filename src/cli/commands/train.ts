@@ -1,4 +1,4 @@
-// `cairn train lm|readers`: trains from nothing with Cairn's own trainer. Ctrl-C leaves a state that --resume continues.
+// `cairn train lm|readers|transcriber`: trains from nothing with Cairn's own trainer. Ctrl-C leaves a state that --resume continues.
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
@@ -7,11 +7,13 @@ import type { Args, Command, CommandResult } from '../command.ts';
 import type { Io } from '../io.ts';
 import { createRunDir } from '../run-dir.ts';
 import { formatTable } from '../table.ts';
+import { trainDigitTranscriber } from './_train-transcriber.ts';
 
 export const train: Command = {
   name: 'train',
-  about: 'Train a character language model on a text, or the digit readers on MNIST.',
-  usage: 'train lm --text FILE [--minutes N | --steps N]   |   cairn train readers [--out DIR]',
+  about: 'Train a character language model on a text, the digit readers on MNIST, or the transcriber on spoken digits.',
+  usage:
+    'train lm --text FILE [--minutes N | --steps N]   |   cairn train readers [--out DIR]   |   cairn train transcriber --clips DIR',
   options: {
     text: { type: 'string', value: 'FILE', about: 'lm: the text; its last tenth is held out' },
     minutes: { type: 'number', about: 'wall time (lm: default 3)' },
@@ -22,6 +24,12 @@ export const train: Command = {
       value: 'DIR',
       about: 'lm: model directory (default: a new one below runs/); readers: default models/ of this checkout',
     },
+    clips: {
+      type: 'string',
+      value: 'DIR',
+      about: 'transcriber: recordings word_speaker_index.wav, 0 to 4 for the test',
+    },
+    'hold-out': { type: 'string', value: 'NAME', about: 'transcriber: never hear this speaker, and test on them' },
     tokenizer: { type: 'string', value: 'char|byte', about: 'lm: default char' },
     replay: {
       type: 'number',
@@ -30,14 +38,19 @@ export const train: Command = {
     },
     resume: { type: 'boolean', about: 'continue the run in --out where it stopped' },
   },
-  examples: ['cairn train lm --text moby-dick.txt --minutes 3', 'cairn train readers'],
+  examples: [
+    'cairn train lm --text moby-dick.txt --minutes 3',
+    'cairn train readers',
+    'cairn train transcriber --clips recordings',
+  ],
   async run(args, io) {
     const what = args.positionals[0];
     if (what === 'lm') return trainLanguageModel(args, io);
     if (what === 'readers') return trainDigitReaders(args, io);
+    if (what === 'transcriber') return trainDigitTranscriber(args, io);
     throw new CairnError(
       'usage',
-      `Expected lm or readers to train, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
+      `Expected lm, readers or transcriber to train, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
       {
         hint: 'Run `cairn train --help`.',
       },

@@ -21,7 +21,7 @@ export const transcribe: Command = {
   options: {
     size: { type: 'string', value: 'small|medium|large', about: 'size of the model (default large)' },
     stream: { type: 'boolean', about: 'show on stderr what is heard as it comes; words after | may still change' },
-    beam: { type: 'number', about: 'width of a beam search instead of greedy decoding' },
+    beam: { type: 'number', about: 'width of the beam search (default 4; 1 is greedy)' },
     truncated: { type: 'boolean', about: 'transcribe what is there of a file that was cut' },
     model: { type: 'string', value: 'DIR', about: 'a speech model (default: the digits that come with Cairn)' },
   },

@@ -32,7 +32,14 @@ export {
 export { digitReader, inkReader, type DigitClassifier } from './read-digit.ts';
 export { boardReader } from './read-board.ts';
 export { exactSolver, gridChecker, propagationSolver, type GridVerdict } from './solve-grid.ts';
-export { calibrateReaders, fitReadDigitRouter, loadReaders, openBoards, type OpenBoardsOptions } from './open.ts';
+export {
+  calibrateReaders,
+  defaultModels,
+  fitReadDigitRouter,
+  loadReaders,
+  openBoards,
+  type OpenBoardsOptions,
+} from './open.ts';
 export { cutPicture } from './cut.ts';
 export { type GrowthMeasurement, measureGrowth, type MeasureGrowthOptions } from './growth/measure.ts';
 export { conceptPurity, type PurityFigures } from './growth/purity.ts';

@@ -39,8 +39,8 @@ export interface Transcript {
 export interface TranscribeOptions {
   /** Default: the largest of the model. */
   readonly size?: AsrSize;
-  /** Beam search instead of greedy decoding. */
-  readonly beam?: BeamOptions;
+  /** How the beam search goes; false: greedy decoding, which leaves out more words. Default: a beam of 4. */
+  readonly beam?: BeamOptions | false;
   /** Sampling rate of the samples; default that of the model. */
   readonly sampleRate?: number;
   readonly signal?: AbortSignal;
@@ -189,9 +189,12 @@ function openLive(
   const resampler = createResampler(rate, config.audio.sample_rate);
   const features = createFeatureStream(featureConfig(config));
   const frames = encoder.open();
-  const joint = createHostJoint(config, size, state);
-  const decoder = options.beam ? createBeamDecoder(joint, options.beam) : createGreedyDecoder(joint);
-  const ahead = fast === size ? undefined : createGreedyDecoder(createHostJoint(config, fast, state));
+  const decoderOf = (one: AsrSize): FrameDecoder => {
+    const joint = createHostJoint(config, one, state);
+    return options.beam === false ? createGreedyDecoder(joint) : createBeamDecoder(joint, options.beam);
+  };
+  const decoder = decoderOf(size);
+  const ahead = fast === size ? undefined : decoderOf(fast);
   const perFrame = secondsPerFrame(config);
   const words: TimedWord[] = [];
   /** What the fast size heard at frames that the large one has not decoded yet. */
@@ -228,7 +231,10 @@ function openLive(
     return endpoint;
   };
   const report = (endpoint: boolean): Transcript => {
-    const tentative: readonly Emission[] = [...decoder.tentative(), ...early];
+    const own = decoder.tentative();
+    const after = Math.max(decoded, 1 + (own.at(-1)?.frame ?? -1));
+    const guessed = finished || !ahead ? [] : [...early, ...ahead.tentative()].filter((e) => e.frame >= after);
+    const tentative: readonly Emission[] = [...own, ...guessed];
     return {
       words: words.slice(),
       final: words.map((w) => w.word).join(' '),

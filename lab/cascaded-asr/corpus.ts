@@ -1,0 +1,68 @@
+// What the experiment hears: synthetic words by speakers drawn anew for the test, or recorded digits split by recording.
+import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import {
+  type AugmentOptions,
+  clipStrings,
+  drawSpeaker,
+  NO_AUGMENT,
+  readClips,
+  speakString,
+  SYNTHETIC_WORDS,
+  type SpeechSource,
+} from 'cairn/data';
+import { digitClips, DIGIT_WORDS } from 'cairn/nn';
+
+export interface Corpus {
+  /** What stands in every caption. */
+  readonly name: string;
+  readonly vocabulary: readonly string[];
+  readonly train: SpeechSource;
+  readonly test: SpeechSource;
+  readonly augment: AugmentOptions;
+}
+
+const RATE = 8000;
+
+/** Made-up words: every string has a speaker of its own, so those of the test are unseen. */
+export function syntheticCorpus(): Corpus {
+  const source: SpeechSource = {
+    sampleRate: RATE,
+    draw(rng, seconds) {
+      for (let count = 2 + rng.integer(4); ; count--) {
+        const words = Array.from({ length: count }, () => rng.integer(SYNTHETIC_WORDS.length));
+        const { samples } = speakString(drawSpeaker(rng), RATE, rng, { words });
+        if (samples.length <= seconds * RATE || count === 0) return { samples, labels: words.map((w) => w + 1) };
+      }
+    },
+  };
+  return {
+    name: 'synthetic words, not speech',
+    vocabulary: SYNTHETIC_WORDS,
+    train: source,
+    test: source,
+    augment: { ...NO_AUGMENT, specAugment: true },
+  };
+}
+
+/** Recorded digits; recordings 0 to 4 of every speaker are the test. */
+export async function recordedCorpus(data: string): Promise<Corpus> {
+  const dir = [data, join(data, 'fsdd'), join(data, 'speech', 'fsdd')].find((d) =>
+    existsSync(join(d, '0_george_0.wav')),
+  );
+  const clips = digitClips(await readClips(dir ?? data, RATE));
+  const options = { sampleRate: RATE, vocabulary: DIGIT_WORDS };
+  return {
+    name: 'spoken digits, recordings 0 to 4 held out',
+    vocabulary: DIGIT_WORDS,
+    train: clipStrings(
+      clips.filter((c) => c.index >= 5),
+      { ...options, words: [1, 5] },
+    ),
+    test: clipStrings(
+      clips.filter((c) => c.index < 5),
+      options,
+    ),
+    augment: { ...NO_AUGMENT, speed: [0.9, 1.12], tempo: [0.9, 1.1], noise: [10, 40], gain: 6, specAugment: true },
+  };
+}
