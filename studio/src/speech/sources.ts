@@ -2,8 +2,7 @@
 
 /** Sound that is under way. */
 export interface Source {
-  readonly rate: number;
-  /** Called for every piece, in order; the end is a resolved `done`. */
+  /** Resolved when the sound has ended or was stopped. */
   readonly done: Promise<void>;
   stop(): void;
 }
@@ -13,10 +12,10 @@ const PIECE_SECONDS = 0.2;
 const FILE_SPEED = 2;
 
 /**
- * @param onPiece gets samples of one channel
+ * @param onPiece gets samples of one channel and their rate, in order
  * @throws DOMException when the microphone is refused
  */
-export async function openMicrophone(onPiece: (samples: Float32Array) => void): Promise<Source> {
+export async function openMicrophone(onPiece: (samples: Float32Array, rate: number) => void): Promise<Source> {
   const media = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
   const context = new AudioContext();
   const input = context.createMediaStreamSource(media);
@@ -24,24 +23,26 @@ export async function openMicrophone(onPiece: (samples: Float32Array) => void): 
   const tap = context.createScriptProcessor(4096, 1, 1);
   let end: () => void = () => undefined;
   const done = new Promise<void>((resolve) => (end = resolve));
-  tap.onaudioprocess = (event) => onPiece(event.inputBuffer.getChannelData(0).slice());
+  tap.onaudioprocess = (event) => onPiece(event.inputBuffer.getChannelData(0).slice(), context.sampleRate);
   input.connect(tap);
   tap.connect(context.destination);
   return {
-    rate: context.sampleRate,
     done,
     stop() {
       tap.onaudioprocess = null;
       input.disconnect();
       for (const track of media.getTracks()) track.stop();
-      void context.close();
+      if (context.state !== 'closed') void context.close();
       end();
     },
   };
 }
 
 /** @throws DOMException when the browser cannot decode the file */
-export async function openFile(file: Blob, onPiece: (samples: Float32Array) => Promise<void>): Promise<Source> {
+export async function openFile(
+  file: Blob,
+  onPiece: (samples: Float32Array, rate: number) => Promise<void>,
+): Promise<Source> {
   const context = new OfflineAudioContext(1, 1, 16_000);
   const sound = await context.decodeAudioData(await file.arrayBuffer());
   const samples = new Float32Array(sound.length);
@@ -51,15 +52,12 @@ export async function openFile(file: Blob, onPiece: (samples: Float32Array) => P
   const stop = new AbortController();
   const size = Math.round(PIECE_SECONDS * sound.sampleRate);
   const run = async (): Promise<void> => {
-    // The page waits for its rate first.
-    await Promise.resolve();
     for (let at = 0; at < samples.length && !stop.signal.aborted; at += size) {
-      await onPiece(samples.subarray(at, at + size));
+      await onPiece(samples.subarray(at, at + size), sound.sampleRate);
       await new Promise((resolve) => setTimeout(resolve, (1000 * PIECE_SECONDS) / FILE_SPEED));
     }
   };
   return {
-    rate: sound.sampleRate,
     done: run(),
     stop: () => stop.abort(),
   };

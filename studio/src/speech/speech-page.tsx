@@ -20,7 +20,9 @@ export function SpeechPage(): JSX.Element {
     return () => source.current?.stop();
   }, []);
 
-  const listen = async (open: (push: (samples: Float32Array) => Promise<void>) => Promise<Source>): Promise<void> => {
+  const listen = async (
+    open: (push: (samples: Float32Array, rate: number) => Promise<void>) => Promise<Source>,
+  ): Promise<void> => {
     setState('opening');
     setHeard([]);
     notice.value = null;
@@ -28,9 +30,9 @@ export function SpeechPage(): JSX.Element {
       let sender: Promise<Sender> | undefined;
       let latest: readonly LiveSize[] = [];
       const show = (sizes: readonly LiveSize[]): void => setHeard((latest = sizes));
-      const opened = await open(async (samples) => {
+      const opened = await open(async (samples, rate) => {
         setLevel(samples.reduce((m, x) => Math.max(m, Math.abs(x)), 0));
-        sender ??= Sender.open(source.current!.rate, show);
+        sender ??= Sender.open(rate, show);
         await (await sender).push(samples);
       });
       source.current = opened;
@@ -74,7 +76,9 @@ export function SpeechPage(): JSX.Element {
           {state === 'idle' ? (
             <button
               type="button"
-              onClick={() => void listen((push) => openMicrophone((s) => void push(s).catch(complain)))}
+              onClick={() =>
+                void listen((push) => openMicrophone((samples, rate) => void push(samples, rate).catch(complain)))
+              }
             >
               Listen to the microphone
             </button>
@@ -127,11 +131,7 @@ function SizeCard({
       <h2>{cost.size}</h2>
       <p class="speech-text" lang="en">
         {heard?.words.map((w, i) => (
-          <span
-            key={i}
-            title={`${w.time.toFixed(2)} s, probability ${w.probability.toFixed(2)}`}
-            style={{ opacity: 0.45 + 0.55 * w.probability }}
-          >
+          <span key={i} title={`${w.time.toFixed(2)} s, probability ${w.probability.toFixed(2)}`}>
             {w.word}{' '}
           </span>
         ))}
