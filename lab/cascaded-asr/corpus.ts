@@ -40,7 +40,9 @@ export function syntheticCorpus(rng: Rng): Corpus {
         let found = made.get(at);
         if (!found) {
           const own = rng.fork(name).fork(at);
-          const { samples, words } = speakString(drawSpeaker(own), RATE, own);
+          const count = name === 'train' ? 1 + own.integer(5) : 2 + own.integer(4);
+          const said = Array.from({ length: count }, () => own.integer(SYNTHETIC_WORDS.length));
+          const { samples, words } = speakString(drawSpeaker(own), RATE, own, { words: said });
           found = { samples, labels: words.map((w) => w + 1) };
           made.set(at, found);
         }

@@ -72,6 +72,9 @@ export const transcribe: Command = {
     const cost = await recognizer.cost(size ?? recognizer.sizes.at(-1)!);
     const silent = level.peak < SILENT;
     const note = noteOf(heard, silent);
+    // Models sometimes hear words in minutes of nothing.
+    const words = silent ? [] : heard.words;
+    const text = silent ? '' : heard.final;
     return {
       value: {
         file,
@@ -80,15 +83,15 @@ export const transcribe: Command = {
         channels: reader.format!.channels,
         encoding: reader.format!.encoding,
         size: cost.size,
-        text: heard.final,
-        words: heard.words.map((w) => ({ ...w, time: round(w.time), probability: round(w.probability) })),
+        text,
+        words: words.map((w) => ({ ...w, time: round(w.time), probability: round(w.probability) })),
         confidence: round(heard.confidence),
         silent,
         ...(note === undefined ? {} : { note }),
         cost: { parameters: cost.parameters, flop: Math.round(cost.flopsPerSecond * heard.time) },
         realTimeFactor: round((performance.now() - started) / 1000 / Math.max(heard.time, 1e-9)),
       },
-      text: heard.final === '' ? `(${note})` : heard.final,
+      text: text === '' ? `(${note})` : text,
     };
   },
 };

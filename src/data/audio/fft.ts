@@ -35,8 +35,10 @@ export function createPowerSpectrum(size: number): PowerSpectrum {
       const stride = half / width; // twiddles are of the double length: exp(-2 pi i k / size)
       for (let from = 0; from < half; from += 2 * width) {
         for (let k = 0; k < width; k++) {
-          const [wr, wi] = [cos[k * stride]!, sin[k * stride]!];
-          const [a, b] = [from + k, from + k + width];
+          const wr = cos[k * stride]!;
+          const wi = sin[k * stride]!;
+          const a = from + k;
+          const b = a + width;
           const xr = re[b]! * wr - im[b]! * wi;
           const xi = re[b]! * wi + im[b]! * wr;
           re[b] = re[a]! - xr;
@@ -58,7 +60,8 @@ export function createPowerSpectrum(size: number): PowerSpectrum {
       transform();
       // X_k = E_k + exp(-2 pi i k / size) O_k, where E and O are the transforms of the even and odd samples.
       for (let k = 0; k <= half; k++) {
-        const [i, j] = [k % half, (half - k) % half];
+        const i = k === half ? 0 : k;
+        const j = k === 0 ? 0 : half - k;
         const er = 0.5 * (re[i]! + re[j]!);
         const ei = 0.5 * (im[i]! - im[j]!);
         const or = 0.5 * (im[i]! + im[j]!);

@@ -22,7 +22,7 @@ function untrained(executor: Executor): Recognizer {
   const def = defineProgram((b) => b.output('loss', asrLoss(b, config, { batch: 1, rows: 2, labels: 1 })));
   const state = ModelState.init(def, new Rng(1));
   for (const size of sizesOf(config)) {
-    state.set(`joint.${size}.blank.bias`, { data: Float32Array.of(-2), shape: [1], dtype: 'f32' });
+    state.set(`joint.${size}.blank.bias`, { data: Float32Array.of(-4), shape: [1], dtype: 'f32' });
   }
   return createRecognizer(config, state, executor);
 }

@@ -2,7 +2,7 @@
 // the same pieces, so their results are the same. It does not train.
 import { createFeatureStream, createResampler } from '../../data/index.ts';
 import { CairnError } from '../../errors.ts';
-import type { Executor, ModelState } from '../../tensor/index.ts';
+import { type Executor, type ModelState, Rng } from '../../tensor/index.ts';
 import { createBeamDecoder, type BeamOptions } from './beam.ts';
 import { type AsrConfig, type AsrSize, depthOf, featureConfig, lookAhead, secondsPerFrame, sizesOf } from './config.ts';
 import { compileStreamEncoder, type JointFrames, type StreamEncoder } from './encoder-stream.ts';
@@ -245,7 +245,8 @@ function openLive(
       logProb: decoder.score,
     };
   };
-  const take = async (piece: Float32Array): Promise<boolean> => decode(await frames.push(features.push(piece)));
+  const dither = createDither();
+  const take = async (piece: Float32Array): Promise<boolean> => decode(await frames.push(features.push(dither(piece))));
   return {
     size,
     async push(piece) {
@@ -264,6 +265,26 @@ function openLive(
       return report(true);
     },
   };
+}
+
+/** Zeros in a row, samples, after which silence is digital. */
+const DIGITAL = 80;
+const DITHER_LEVEL = 5e-4;
+const DITHER = new Float32Array(4093);
+
+/**
+ * Fills digital silence with the faint noise that silence of recordings has: models have never heard nothing at all, and hear words
+ * in it. Sound is left as it is. Depends on the samples alone, not on their cutting.
+ */
+function createDither(): (samples: Float32Array) => Float32Array {
+  if (DITHER[0] === 0) new Rng('dither').fillNormal(DITHER, DITHER_LEVEL);
+  let [zeros, at] = [0, 0];
+  return (samples) =>
+    samples.map((x) => {
+      zeros = x === 0 ? zeros + 1 : 0;
+      at = (at + 1) % DITHER.length;
+      return zeros > DIGITAL ? DITHER[at]! : x;
+    });
 }
 
 function confidenceOf(decoder: FrameDecoder, decisions: number): number {
