@@ -39,7 +39,10 @@ addEventListener('click', (event) => {
     return;
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.origin !== location.origin || link.target !== '' || link.pathname.startsWith('/api')) return;
-  if (!['/', '/memory', '/growth', '/routing', '/speech'].includes(link.pathname) && !/^\/(events|concepts)\//.test(link.pathname))
+  if (
+    !['/', '/memory', '/growth', '/routing', '/speech'].includes(link.pathname) &&
+    !/^\/(events|concepts)\//.test(link.pathname)
+  )
     return;
   event.preventDefault();
   go(link.pathname);
