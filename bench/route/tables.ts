@@ -92,7 +92,7 @@ async function oneTable(known: Case, folder: string, options: BenchOptions): Pro
         peerName: NAMES[m] ?? m,
         ratio: ours / peer,
         unit: 'Area',
-        note: `${signed(c.mean)} +- ${c.standardError.toFixed(4)}, better in ${c.wins} of ${c.trials} trials${aim ? `; aim ${aim[0]}` : ''}`,
+        note: `${signed(c.mean)} +- ${c.standardError.toFixed(4)}, better in ${c.wins} of ${c.trials} trials, sign test ${c.signTest.toPrecision(2)}${aim ? `; aim ${aim[0]}` : ''}`,
       };
     });
     const published = qnc('paper');
