@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { conformanceCases } from './conformance.ts';
-import { createOrtExecutor, type OrtExecutor } from './ort-node.ts';
+import { createOrtExecutor } from './ort-node.ts';
+import type { OrtExecutor } from './ort.ts';
 import { Rng } from './rng.ts';
 
 describe('ONNX Runtime agrees with the reference', () => {

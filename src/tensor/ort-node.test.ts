@@ -4,7 +4,8 @@ import { ModelState } from './executor.ts';
 import { zeros } from './init.ts';
 import { encodeModel } from './onnx-proto.ts';
 import { writeOnnx } from './onnx-write.ts';
-import { createOrtExecutor, type OrtExecutor } from './ort-node.ts';
+import { createOrtExecutor } from './ort-node.ts';
+import type { OrtExecutor } from './ort.ts';
 import type { CacheEvent } from './program.ts';
 import { Rng } from './rng.ts';
 
