@@ -1,16 +1,27 @@
-// Bundles the studio: one page, one script, one style sheet. `bundleStudio` keeps them in memory (a clone), `buildStudio` writes them (a package).
+// Bundles the studio: one page, one script, one style sheet, and the thread that trains. `bundleStudio` keeps them in memory (a clone), `buildStudio` writes them (a package).
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
+/** What only Node has is empty in a browser: functions that need it are not called there. */
+const nodeOnly = {
+  name: 'node-only',
+  setup(build) {
+    build.onResolve({ filter: /^node:|^onnxruntime-node$|^pngjs$/ }, ({ path }) => ({ path, namespace: 'node-only' }));
+    build.onLoad({ filter: /.*/, namespace: 'node-only' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
 /** The studio's files, ready to be served. */
 export async function bundleStudio() {
   const { build } = await import('esbuild');
   const result = await build({
     absWorkingDir: here,
-    entryPoints: { studio: 'src/main.tsx' },
+    entryPoints: { studio: 'src/main.tsx', 'train-thread': 'src/train/train-thread.ts' },
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
     outdir: join(here, 'out'),
     bundle: true,
     write: false,
@@ -22,6 +33,10 @@ export async function bundleStudio() {
     tsconfig: join(here, 'tsconfig.json'),
     legalComments: 'none',
     logLevel: 'silent',
+    loader: { '.md': 'text' },
+    // The runtime's WebAssembly is served beside the studio, not inside it.
+    conditions: ['onnxruntime-web-use-extern-wasm'],
+    plugins: [nodeOnly],
   });
   const bundled = result.outputFiles.map((file) => ({ name: basename(file.path), contents: file.contents }));
   const copied = await Promise.all(

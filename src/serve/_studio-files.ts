@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import type { Hono } from 'hono';
 import { CairnError } from '../errors.ts';
@@ -22,6 +23,8 @@ interface StudioBuild {
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.wasm': 'application/wasm',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
@@ -31,12 +34,19 @@ const types: Readonly<Record<string, string>> = {
 
 const CONTENT_POLICY = [
   "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
   "img-src 'self' data: blob:",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'self'",
   "frame-ancestors 'none'",
 ].join('; ');
+
+/** Without these a page may not share memory between threads. */
+const ISOLATED = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+} as const;
 
 /** Loads the studio. Throws `studio_missing` when neither form of it is there. */
 export async function loadStudio(): Promise<StudioFiles> {
@@ -63,6 +73,7 @@ export function addStudio(app: Hono, files: () => Promise<StudioFiles>): void {
       ETag: file.etag,
       'Cache-Control': 'no-cache',
       'Content-Security-Policy': CONTENT_POLICY,
+      ...ISOLATED,
     };
     return ifNoneMatch === file.etag
       ? new Response(null, { status: 304, headers })
@@ -73,17 +84,38 @@ export function addStudio(app: Hono, files: () => Promise<StudioFiles>): void {
     if (file === undefined) throw new CairnError('studio_missing', 'Expected the studio’s page, got none.');
     return send(file, ifNoneMatch);
   };
-  app.get('/', (c) => page(c.req.header('if-none-match')));
-  app.get('/routing', (c) => page(c.req.header('if-none-match')));
-  app.get('/speech', (c) => page(c.req.header('if-none-match')));
-  app.get('/memory', (c) => page(c.req.header('if-none-match')));
-  app.get('/growth', (c) => page(c.req.header('if-none-match')));
-  app.get('/concepts/:id', (c) => page(c.req.header('if-none-match')));
-  app.get('/events/:id', (c) => page(c.req.header('if-none-match')));
+  for (const path of ['/', '/routing', '/memory', '/growth', '/speech', '/train', '/concepts/:id', '/events/:id']) {
+    app.get(path, (c) => page(c.req.header('if-none-match')));
+  }
   app.get('/assets/:name', async (c, next) => {
     const file = (await files()).get(c.req.param('name'));
     return file === undefined ? next() : send(file, c.req.header('if-none-match'));
   });
+  app.get('/ort/:name', async (c, next) => {
+    const file = await runtimeFile(c.req.param('name'));
+    return file === undefined ? next() : send(file, c.req.header('if-none-match'));
+  });
+}
+
+/** Files of ONNX Runtime for browsers, read when a page first asks for them. */
+const RUNTIME = /^ort-wasm-simd-threaded(\.asyncify|\.jsep|\.jspi)?\.(mjs|wasm)$/;
+const runtimeFiles = new Map<string, Promise<StudioFile | undefined>>();
+
+function runtimeFile(name: string): Promise<StudioFile | undefined> {
+  if (!RUNTIME.test(name)) return Promise.resolve(undefined);
+  let file = runtimeFiles.get(name);
+  if (file === undefined) {
+    file = (async () => {
+      try {
+        const path = createRequire(import.meta.url).resolve(`onnxruntime-web/${name}`);
+        return toEntry(name, await readFile(path))[1];
+      } catch {
+        return undefined;
+      }
+    })();
+    runtimeFiles.set(name, file);
+  }
+  return file;
 }
 
 function toEntry(name: string, contents: Uint8Array): [string, StudioFile] {

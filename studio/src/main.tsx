@@ -8,6 +8,7 @@ import './styles/routing.css';
 import './styles/memory.css';
 import './styles/growth.css';
 import './styles/speech.css';
+import './styles/train.css';
 import { effect } from '@preact/signals';
 import { render, type JSX } from 'preact';
 import { Ask } from './ask.tsx';
@@ -22,6 +23,7 @@ import { Nav } from './nav.tsx';
 import { MemoryPage } from './memory/memory-page.tsx';
 import { RoutingPage } from './routing/routing-page.tsx';
 import { SpeechPage } from './speech/speech-page.tsx';
+import { TrainPage } from './train/train-page.tsx';
 import { notice, spoken } from './state.ts';
 
 const TAGLINES = {
@@ -32,6 +34,7 @@ const TAGLINES = {
   concept: 'Found without labels, and as exact to take back as to find.',
   speech: 'One model, three sizes: what each hears, and what it costs.',
   routing: 'Each request to the cheapest model that is good enough, and why.',
+  train: 'A small language model learns in this browser.',
 } as const;
 
 function Studio(): JSX.Element {
@@ -68,6 +71,7 @@ function Studio(): JSX.Element {
         {at.page === 'concept' && <ConceptPage id={at.id} />}
         {at.page === 'routing' && <RoutingPage />}
         {at.page === 'speech' && <SpeechPage />}
+        {at.page === 'train' && <TrainPage />}
       </main>
       <footer class="foot quiet">
         Every view is also JSON: <a href="/api/events">events</a>, <a href="/api/totals">totals</a>,{' '}

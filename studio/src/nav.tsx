@@ -8,6 +8,7 @@ const PAGES = [
   { path: '/growth', name: 'Growth', pages: ['growth', 'concept'] },
   { path: '/routing', name: 'Routing', pages: ['routing'] },
   { path: '/speech', name: 'Speech', pages: ['speech'] },
+  { path: '/train', name: 'Train', pages: ['train'] },
 ] as const;
 
 export function Nav(): JSX.Element {

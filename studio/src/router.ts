@@ -1,8 +1,11 @@
-// Real paths: `/` (live), `/events/<id>`, `/memory`, `/concepts/<id>`, `/growth`, `/routing`, `/speech`. Links stay links; a plain click changes the page without loading it again.
+// Real paths: `/` (live), `/events/<id>`, `/memory`, `/concepts/<id>`, `/growth`, `/routing`, `/speech`, `/train`. Links stay links; a plain click changes the page without loading it again.
 import { signal } from '@preact/signals';
 
+/** Pages that stand under their own name. */
+const NAMED = ['memory', 'growth', 'routing', 'train'] as const;
+
 export type Route =
-  | { readonly page: 'live' | 'memory' | 'growth' | 'routing' | 'speech' }
+  | { readonly page: 'live' | (typeof NAMED)[number] }
   | { readonly page: 'event' | 'concept'; readonly id: string };
 
 function parse(): Route {
@@ -12,8 +15,7 @@ function parse(): Route {
   if (id !== undefined) return { page: 'event', id };
   const concept = /^\/concepts\/(\d+)$/.exec(path)?.[1];
   if (concept !== undefined) return { page: 'concept', id: concept };
-  const page = (['memory', 'growth', 'routing', 'speech'] as const).find((name) => path === `/${name}`);
-  return { page: page ?? 'live' };
+  return { page: NAMED.find((name) => path === `/${name}`) ?? 'live' };
 }
 
 /** Where we are. */
@@ -39,11 +41,8 @@ addEventListener('click', (event) => {
     return;
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.origin !== location.origin || link.target !== '' || link.pathname.startsWith('/api')) return;
-  if (
-    !['/', '/memory', '/growth', '/routing', '/speech'].includes(link.pathname) &&
-    !/^\/(events|concepts)\//.test(link.pathname)
-  )
-    return;
+  const named = link.pathname === '/' || NAMED.some((name) => link.pathname === `/${name}`);
+  if (!named && !/^\/(events|concepts)\//.test(link.pathname)) return;
   event.preventDefault();
   go(link.pathname);
 });
