@@ -32,11 +32,11 @@ export function TrainPage(): JSX.Element {
   useEffect(() => {
     document.title = 'Train · Cairn';
     const worker = new Worker('/assets/train-thread.js', { type: 'module' });
-    worker.onmessage = ({ data }: MessageEvent<FromThread>) => hear(data);
-    worker.onerror = (event) => {
+    worker.addEventListener('message', ({ data }: MessageEvent<FromThread>) => hear(data));
+    worker.addEventListener('error', (event) => {
       setPhase('idle');
       setFault(event.message || 'The thread that trains could not start.');
-    };
+    });
     thread.current = worker;
     return () => worker.terminate();
   }, []);
