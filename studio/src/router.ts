@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 
 /** Pages that stand under their own name. */
-const NAMED = ['memory', 'growth', 'routing', 'train'] as const;
+const NAMED = ['memory', 'growth', 'routing', 'speech', 'train'] as const;
 
 export type Route =
   | { readonly page: 'live' | (typeof NAMED)[number] }
