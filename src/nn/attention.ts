@@ -35,7 +35,8 @@ export function attention(b: Builder, call: LmCall, x: Tensor, { layer, span }: 
       ? b.scope(`${name}_norm`, () => rmsNorm(t, b.param(b.path('gain'), [width], ones), c.rms_norm_eps))
       : t;
     const y = perHead(normed);
-    return c.position_embedding === 'rope' ? rope(y, { theta: c.rope_theta, positions: call.positions }) : y;
+    const theta = (span.name === 'local' ? c.rope_local_theta : undefined) ?? c.rope_theta;
+    return c.position_embedding === 'rope' ? rope(y, { theta, positions: call.positions }) : y;
   };
   const q = prepare('q', tap('hook_q', project('q', heads)));
   const cached = (name: 'k' | 'v', fresh: () => Tensor): Tensor => {
@@ -50,12 +51,15 @@ export function attention(b: Builder, call: LmCall, x: Tensor, { layer, span }: 
     return all; // [B, shared, S, head]
   };
   const k = cached('k', () => prepare('k', tap('hook_k', project('k', shared))));
-  const v = cached('v', () => perHead(tap('hook_v', project('v', shared))));
+  const v = cached('v', () => {
+    const raw = tap('hook_v', project('v', shared));
+    return perHead(c.v_norm === true ? raw.div(raw.mul(raw).mean(-1, true).add(c.rms_norm_eps).sqrt()) : raw);
+  });
   const total = k.shape[2]!;
   // Query heads that share a key-value head lie on the time axis of one product.
   const group = heads / shared;
   const grouped = group === 1 ? q : q.reshape([batch, shared, group * length, width]);
-  let scores = matmul(grouped, k, { transB: true, alpha: 1 / Math.sqrt(width) });
+  let scores = matmul(grouped, k, { transB: true, alpha: c.attn_scale ?? 1 / Math.sqrt(width) });
   if (group > 1) scores = scores.reshape([batch, heads, length, total]);
   if (c.attn_logit_softcapping !== null) {
     scores = scores

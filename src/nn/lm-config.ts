@@ -22,7 +22,12 @@ const altupShape = {
   altup_schedule: z.enum(['alternating', 'same']).exactOptional(),
   /** One embedding copied K times and the mean of the streams at the end, instead of K-fold width. */
   altup_recycled: z.boolean().exactOptional(),
+  /** Learned numbers, or functions of the token as in Gemma 3n, where the layer always works on the first stream. */
   altup_coefficients: z.enum(['scalar', 'dynamic']).exactOptional(),
+  /** Dynamic form: bound of the coefficient weights. */
+  altup_coef_clip: z.number().positive().exactOptional(),
+  /** Dynamic form: a learned scale before the per-layer embedding's gate. */
+  altup_correct_scale: z.boolean().exactOptional(),
   /** Sequence form: inner layers run on every k-th position only. 1 or absent: on all. */
   altup_sequence_stride: small.exactOptional(),
 };
@@ -85,6 +90,17 @@ const contextShape = {
   laurel_rank: small.exactOptional(),
   /** Width of the per-layer embeddings; absent: none. */
   hidden_size_per_layer_input: small.exactOptional(),
+  /** Norms after attention and MLP as well as before. */
+  post_norms: z.boolean().exactOptional(),
+  /** Values are normed per head, without a gain. */
+  v_norm: z.boolean().exactOptional(),
+  /** Factor of the attention scores; absent: one over the root of the head width. */
+  attn_scale: z.number().positive().exactOptional(),
+  /** Factor of the embedded tokens. */
+  embed_scale: z.number().positive().exactOptional(),
+  /** RoPE base of layers with a window where windows and full layers mix. */
+  rope_local_theta: z.number().positive().exactOptional(),
+  final_logit_softcapping: z.number().positive().exactOptional(),
 };
 
 export const lmShape = {
@@ -207,6 +223,18 @@ const RULES: readonly Rule[] = [
     expected: (c) => `be at most max_position_embeddings ${c.max_position_embeddings}`,
     holds: (c) => (c.altup_sequence_stride ?? 1) <= c.max_position_embeddings,
   },
+  ...needs('altup_coefficients', (c) => c.altup_coefficients === 'dynamic', 'be "dynamic"', [
+    'altup_coef_clip',
+    'altup_correct_scale',
+    'hidden_size_per_layer_input',
+  ]),
+  ...needs('altup_coefficients', (c) => c.altup_coefficients !== 'dynamic', 'be absent or "scalar"', [
+    'altup_recycled',
+    'altup_schedule',
+  ]),
+  ...needs('sliding_window_pattern', (c) => c.sliding_window_pattern !== undefined, 'be a number', [
+    'rope_local_theta',
+  ]),
   ...needs('stag_num_stacks', (c) => (c.stag_num_stacks ?? 1) > 1, 'be at least 2', [
     'stag_shared',
     'stag_cross_window',

@@ -2,6 +2,7 @@
 // and let each layer work on a part.
 import type { Builder, Tensor } from '../tensor/index.ts';
 import { altupStream } from './altup.ts';
+import { dynamicStream } from './altup-dynamic.ts';
 import type { LmCall } from './lm-call.ts';
 
 /** How a stream of state `S` is opened, changed by a layer and closed. */
@@ -23,7 +24,8 @@ export interface Stream<S> {
 /** The stream of a config: plain, or AltUp's several. */
 export function streamOf(b: Builder, call: LmCall): Stream<readonly Tensor[]> {
   const { config } = call;
-  return (config.altup_num_inputs ?? 1) > 1 ? altupStream(b, call) : plainStream(config.hidden_size);
+  if ((config.altup_num_inputs ?? 1) === 1) return plainStream(config.hidden_size);
+  return config.altup_coefficients === 'dynamic' ? dynamicStream(b, call) : altupStream(b, call);
 }
 
 function plainStream(width: number): Stream<readonly Tensor[]> {

@@ -42,6 +42,20 @@ const INNER: Readonly<Record<string, string>> = {
   'memory.gate_key.weight': 'memory.gate_proj.weight',
   'ln1.gain': 'input_layernorm.weight',
   'ln2.gain': 'post_attention_layernorm.weight',
+  'ln_attn_post.gain': 'post_attention_layernorm.weight',
+  'ln_mlp.gain': 'pre_feedforward_layernorm.weight',
+  'ln_mlp_post.gain': 'post_feedforward_layernorm.weight',
+  'laurel.left.weight': 'laurel.linear_left.weight',
+  'laurel.right.weight': 'laurel.linear_right.weight',
+  'laurel.gain': 'laurel.post_laurel_norm.weight',
+  'per_layer.gate.weight': 'per_layer_input_gate.weight',
+  'per_layer.projection.weight': 'per_layer_projection.weight',
+  'per_layer.norm.gain': 'post_per_layer_input_norm.weight',
+  'altup.router_norm.gain': 'altup.router_norm.weight',
+  'altup.modality_router.weight': 'altup.modality_router.weight',
+  'altup.prediction_coefs.weight': 'altup.prediction_coefs.weight',
+  'altup.correction_coefs.weight': 'altup.correction_coefs.weight',
+  'altup.correct_output_scale': 'altup.correct_output_scale',
   'altup.prediction_coefs': 'altup.prediction_coefs',
   'altup.correction_coefs': 'altup.correction_coefs',
   'altup.sequence_own': 'altup.sequence_own',
@@ -54,16 +68,26 @@ const OUTER: Readonly<Record<string, string>> = {
   'pos_embed.weight': 'model.embed_positions.weight',
   'ln_final.gain': 'model.norm.weight',
   'unembed.weight': 'lm_head.weight',
+  'embed_per_layer.weight': 'model.embed_tokens_per_layer.weight',
+  'per_layer_model.weight': 'model.per_layer_model_projection.weight',
+  'per_layer_model_norm.gain': 'model.per_layer_projection_norm.weight',
   'combine.weight': 'model.stack_combination.weight',
 };
 
 /** The name of a weight in model.safetensors, and whether it is transposed there. */
 export function fileName(name: string): { name: string; transposed: boolean } {
   const inner = /^(?:stacks\.(\d+)\.)?blocks\.(\d+)\.(.+)$/.exec(name);
-  const found = inner ? INNER[inner[3]!] : OUTER[name];
+  const found = inner ? INNER[inner[3]!] : (OUTER[name] ?? mapName(name));
   if (found === undefined)
     throw new CairnError('bad_weights', `Expected a weight of the language model, got \`${name}\`.`);
-  const transposed = name.endsWith('.weight') && !/^((pos_)?embed|combine)\./.test(name);
+  const transposed = name.endsWith('.weight') && !/^((pos_)?embed|embed_per_layer|combine)\./.test(name);
   const stack = inner?.[1] === undefined ? '' : `stacks.${inner[1]}.`;
   return { name: inner ? `model.${stack}layers.${inner[2]}.${found}` : found, transposed };
+}
+
+/** The maps between one width and several streams are numbered. */
+function mapName(name: string): string | undefined {
+  const map = /^altup_(projection|unembed)\.(\d+)\.weight$/.exec(name);
+  if (!map) return undefined;
+  return `model.altup_${map[1] === 'unembed' ? 'unembed_' : ''}projections.${map[2]}.weight`;
 }
