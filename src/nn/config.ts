@@ -2,7 +2,7 @@
 // are kept, so that a file written by a newer version survives a rewrite.
 import { z } from 'zod';
 import { CairnError } from '../errors.ts';
-import { checkLmConfig, commonShape, type LmConfig, lmShape } from './lm-config.ts';
+import { checkLmConfig, commonShape, type LmConfig, lmShape, lmConfig, type LmSettings } from './lm-config.ts';
 import type { Layer } from './module.ts';
 import { type AsrConfig, asrShape, checkAsrConfig } from './speech/config.ts';
 
@@ -84,6 +84,34 @@ export function parseConfig(json: unknown): ModelConfig {
   if (result.data.model_type === 'cairn_lm') checkLmConfig(result.data);
   if (result.data.model_type === 'cairn_asr') checkAsrConfig(result.data);
   return result.data;
+}
+
+/**
+ * Settings for `trainLm` from JSON text: any keys of a language model's config.json; the vocabulary comes from the tokenizer.
+ * @param base keys that hold where the text has none
+ * @throws CairnError `bad_config` naming the key that is wrong, unknown or contradicts another
+ */
+export function parseLmSettings(text: string, base: Omit<LmSettings, 'vocab_size'>): Partial<LmSettings> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new CairnError('bad_config', 'Expected JSON with keys of config.json, got text that does not parse.', {
+      cause,
+    });
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new CairnError('bad_config', `Expected an object with keys of config.json, got ${print(json)}.`);
+  }
+  const unknown = Object.keys(json).find((key) => !(key in lmShape));
+  if (unknown !== undefined) {
+    throw new CairnError('bad_config', `Expected keys of a language model's config.json, got \`${unknown}\`.`, {
+      details: { key: unknown },
+    });
+  }
+  const settings = json as Partial<LmSettings>;
+  parseConfig(lmConfig({ ...base, ...settings, vocab_size: 256 }));
+  return settings;
 }
 
 function explain(json: unknown, error: z.ZodError): CairnError {

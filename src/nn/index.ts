@@ -27,6 +27,7 @@ export * from './manifold-hash/index.ts';
 export * from './memory-tables/index.ts';
 export * from './module.ts';
 export * from './replay/index.ts';
+export { firstNonFinite } from './non-finite.ts';
 export * from './sampling.ts';
 export * from './schedule.ts';
 export * from './elastic/index.ts';

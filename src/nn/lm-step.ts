@@ -1,6 +1,14 @@
 // The training step of a language model: next-token loss, auxiliary losses of its blocks, gradients and optimiser in one
 // program, and what it is fed.
-import { crossEntropy, defineProgram, type HostTensor, type ProgramDef, type ProgramOptions } from '../tensor/index.ts';
+import {
+  type Builder,
+  crossEntropy,
+  defineProgram,
+  type Tensor,
+  type HostTensor,
+  type ProgramDef,
+  type ProgramOptions,
+} from '../tensor/index.ts';
 import type { AuxiliaryLoss } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
@@ -20,21 +28,32 @@ export function defineLmStep(
   settings: OptimizerSettings,
   options: ProgramOptions = {},
 ): ProgramDef {
-  return defineProgram((b) => {
-    const dims = [shape.batch, shape.length];
-    const losses: AuxiliaryLoss[] = [];
-    const logits = transformerForward(b, config, b.input('x', dims, 'i32'), { training: true, losses });
-    const loss = crossEntropy(logits, b.input('y', dims, 'i32'));
-    b.output('loss', loss);
-    let objective = loss;
-    for (const name of new Set(losses.map((l) => l.name))) {
-      const same = losses.filter((l) => l.name === name);
-      for (const { value, weight } of same) objective = objective.add(value.mul(weight));
-      const sum = same.map((l) => l.value).reduce((total, v) => total.add(v));
-      b.output(`aux.${name}`, sum.mul(1 / same.length));
-    }
-    addOptimizer(b, objective, { sparseRows: true, ...settings });
-  }, options);
+  return defineProgram(
+    (b) => addOptimizer(b, lmObjective(b, config, shape, true), { sparseRows: true, ...settings }),
+    options,
+  );
+}
+
+/** The loss of a step with the weighted auxiliary losses, rank 0. */
+export function lmObjective(
+  b: Builder,
+  config: LmConfig,
+  shape: { readonly batch: number; readonly length: number },
+  outputs = false,
+): Tensor {
+  const dims = [shape.batch, shape.length];
+  const losses: AuxiliaryLoss[] = [];
+  const logits = transformerForward(b, config, b.input('x', dims, 'i32'), { training: true, losses });
+  const loss = crossEntropy(logits, b.input('y', dims, 'i32'));
+  if (outputs) b.output('loss', loss);
+  let objective = loss;
+  for (const name of new Set(losses.map((l) => l.name))) {
+    const same = losses.filter((l) => l.name === name);
+    for (const { value, weight } of same) objective = objective.add(value.mul(weight));
+    const sum = same.map((l) => l.value).reduce((total, v) => total.add(v));
+    if (outputs) b.output(`aux.${name}`, sum.mul(1 / same.length));
+  }
+  return objective;
 }
 
 /** Feeds of a batch `x`, `y` i32 `[batch * length]` for `defineLmStep`. */

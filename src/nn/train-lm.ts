@@ -4,13 +4,14 @@ import { createHash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CairnError } from '../errors.ts';
-import { byteTokenizer, charTokenizer, randomWindows, type Tokenizer } from '../data/index.ts';
+import { byteTokenizer, charTokenizer, randomWindows, type Tokenizer, trainBpe } from '../data/index.ts';
 import { createOrtExecutor, type Executor, ModelState, Rng, ROWS } from '../tensor/index.ts';
 import { parameterCount } from './classifier.ts';
 import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
 import { lmProgram, saveLm } from './lm.ts';
-import { lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
-import { defineLmStep, lmStepFeeds } from './lm-step.ts';
+import { checkLmConfig, lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
+import { defineLmStep, lmObjective, lmStepFeeds } from './lm-step.ts';
+import { firstNonFinite } from './non-finite.ts';
 import { compileTrainStep, type OptimizerSettings } from './train-step.ts';
 import type { ReplayOptions } from './replay/index.ts';
 import { train, type TrainOptions, type TrainProgress, type TrainResult } from './trainer.ts';
@@ -40,7 +41,10 @@ export interface TrainLmOptions {
   readonly minutes?: number;
   /** Number of steps; makes the run reproducible. Default 1000 when `minutes` is absent too. */
   readonly steps?: number;
-  readonly tokenizer?: 'char' | 'byte';
+  /** Default `char`. `bpe` learns merges from the first nine tenths of the text. */
+  readonly tokenizer?: 'char' | 'byte' | 'bpe';
+  /** Tokens of `bpe`, 256 or more. Default 1024. */
+  readonly vocabulary?: number;
   /** Architecture settings that differ from the default model. */
   readonly model?: Partial<LmSettings>;
   readonly recipe?: Partial<LmRecipe>;
@@ -102,8 +106,9 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
   const clock = options.clock ?? ((): number => performance.now() / 1000);
   const began = clock();
   const recipe: LmRecipe = { ...DEFAULT_RECIPE, ...options.recipe };
-  const tokenizer = options.tokenizer === 'byte' ? byteTokenizer() : charTokenizer(options.text);
-  const config = lmConfig({ ...DEFAULT_MODEL, vocab_size: tokenizer.vocabSize, ...options.model });
+  const tokenizer = tokenizerOf(options);
+  const config = lmConfig({ ...DEFAULT_MODEL, ...options.model, vocab_size: tokenizer.vocabSize });
+  checkLmConfig(config);
   const { head, tail } = splitTokens(options.text, tokenizer, config);
   const executor = options.executor ?? (await createOrtExecutor());
   try {
@@ -144,6 +149,13 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
   }
 }
 
+function tokenizerOf({ tokenizer = 'char', vocabulary = 1024, text }: TrainLmOptions): Tokenizer {
+  if (tokenizer === 'byte') return byteTokenizer();
+  return tokenizer === 'char'
+    ? charTokenizer(text)
+    : trainBpe(text.slice(0, Math.floor(text.length * 0.9)), vocabulary);
+}
+
 interface Run {
   readonly options: TrainLmOptions;
   readonly recipe: LmRecipe;
@@ -181,6 +193,7 @@ async function runTraining(
 ): Promise<TrainResult> {
   const { options, recipe, config, tokens, state, clock } = run;
   const { batch } = recipe;
+  const shape = { batch, length: config.max_position_embeddings };
   const windows = randomWindows({
     tokens,
     batch,
@@ -208,6 +221,7 @@ async function runTraining(
     resume,
     evaluate: () => evaluate(32),
     evaluateEvery: 250,
+    diagnose: (feeds) => firstNonFinite(run.executor, state, (b) => lmObjective(b, config, shape), feeds),
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.replay === undefined ? {} : { replay: options.replay }),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { epochBatches } from '../data/index.ts';
 import {
+  type Builder,
   createOrtExecutor,
   createReferenceExecutor,
   crossEntropy,
@@ -11,8 +12,10 @@ import {
   type Feed,
   ModelState,
   Rng,
+  type Tensor,
 } from '../tensor/index.ts';
 import { forward } from './forward.ts';
+import { firstNonFinite } from './non-finite.ts';
 import { activation, linear, sequential } from './module.ts';
 import { defineTrainStep } from './train-step.ts';
 import { train, type TrainOptions, type TrainProgress } from './trainer.ts';
@@ -130,8 +133,31 @@ test('ten non-finite steps in a row stop the run and leave the weights alone', a
   const bad = (): Record<string, Feed> => ({ x: new Float32Array(48).fill(Number.NaN), y: new Int32Array(16) });
   const run = await start(createReferenceExecutor({ dtype: 'f32' }), { feeds: bad });
   const before = bits(run.state);
-  await expect(run.run()).rejects.toThrow('10 non-finite steps in a row up to step 10');
+  await expect(run.run()).rejects.toThrow('10 non-finite steps in a row from step 1 to step 10');
   expect(bits(run.state)).toEqual(before);
+});
+
+test('a run that ends in infinities goes back to the last good state, names the tensor and leaves a checkpoint', async () => {
+  const executor = createReferenceExecutor({ dtype: 'f32' });
+  const dir = await mkdtemp(join(folder, 'diverged-'));
+  const loss = (b: Builder): Tensor => crossEntropy(forward(b, net, b.input('x', [16, 3])), b.input('y', [16], 'i32'));
+  const broken = (step: number): Record<string, Feed> =>
+    step < 57 ? feeds(step) : { ...feeds(step), x: new Float32Array(48).fill(Number.POSITIVE_INFINITY) };
+  const run = await start(executor, {
+    dir,
+    fingerprint: 'run',
+    feeds: broken,
+    length: { steps: 100 },
+    diagnose: (batch) => firstNonFinite(executor, run.state, loss, batch),
+  });
+  const error = await run.run().catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: 'diverged', details: { step: 58, tensor: 'hidden.hook_out' } });
+  expect(String(error)).toContain('The checkpoint is of step 50');
+  const whole = await start(executor, { length: { steps: 100 } });
+  const resumed = await start(executor, { dir, fingerprint: 'run', length: { steps: 100 }, resume: true }, 99);
+  await whole.run();
+  await resumed.run();
+  expect(bits(resumed.state)).toEqual(bits(whole.state));
 });
 
 test('a few non-finite steps are skipped and counted', async () => {

@@ -64,6 +64,8 @@ export interface TrainOptions {
   readonly checkpointEvery?: number;
   readonly logEvery?: number;
   readonly onProgress?: (p: TrainProgress) => void;
+  /** Names the tensor that is not finite for the feeds of a step, when training ends because of it. */
+  readonly diagnose?: (feeds: Readonly<Record<string, Feed>>) => Promise<string | undefined>;
   readonly signal?: AbortSignal;
   /** Replays steps now and then to find silent corruption, and goes back to the last good state when there is some. */
   readonly replay?: ReplayOptions;
@@ -77,11 +79,13 @@ export interface TrainResult {
 }
 
 const MAX_SKIPS = 10;
+/** Steps between the states that training goes back to when it ends with numbers that are not finite. */
+const GOOD_EVERY = 50;
 
 /**
  * Runs training steps until the length is reached, validation stops improving or `signal` aborts; an aborted run with a
  * `dir` continues from its checkpoint with `resume`, and in steps that gives the bits of an uninterrupted run.
- * @throws CairnError `diverged` after 10 non-finite steps in a row.
+ * @throws CairnError `diverged` after 10 non-finite steps in a row; with a `dir` its checkpoint is of the last good state.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   checkSchedule(options.schedule);
@@ -102,6 +106,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   };
   const guard = options.replay && new ReplayGuard<RunPosition>({ ...options.replay, program: options.program, state });
   let loss = Number.NaN;
+  let good = { at, entries: [...state.entries()] };
   let reason: TrainResult['reason'] = 'done';
   while (progressOf(at.step) < 1) {
     if (signal?.aborted) {
@@ -149,7 +154,17 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     options.onProgress?.(report);
     if (files && (valid !== undefined || at.step % (options.logEvery ?? 10) === 0))
       await logMetrics(files.metrics, { ...report });
-    if (at.skippedInRow >= MAX_SKIPS) throw diverged(at);
+    if (at.skippedInRow >= MAX_SKIPS) {
+      const where = await options.diagnose?.(options.feeds(step));
+      const failed = at;
+      for (const [name, t] of good.entries) state.set(name, t);
+      at = good.at;
+      await save();
+      throw diverged(failed, where, files && good.at.step);
+    }
+    if (at.skippedInRow === 0 && Number.isFinite(loss) && at.step % GOOD_EVERY === 0) {
+      good = { at, entries: [...state.entries()] };
+    }
     if (at.step % (options.checkpointEvery ?? Infinity) === 0) await save();
     if (options.patience !== undefined && at.sinceBest >= options.patience) {
       reason = 'early-stop';
@@ -194,12 +209,16 @@ function auxiliary(out: Readonly<Record<string, { readonly data: ArrayLike<numbe
   return { aux: Object.fromEntries(names.map((name) => [name.slice('aux.'.length), scalar(out, name)])) };
 }
 
-function diverged(at: RunPosition): CairnError {
+function diverged(at: RunPosition, where: string | undefined, kept: number | undefined): CairnError {
+  const first = at.step - MAX_SKIPS + 1;
+  const place = where === undefined ? '' : `, the first in \`${where}\``;
+  const checkpoint = kept === undefined ? '' : ` The checkpoint is of step ${kept}, the last good one that was kept.`;
   return new CairnError(
     'diverged',
-    `Expected finite gradients, got ${MAX_SKIPS} non-finite steps in a row up to step ${at.step}.`,
+    `Expected finite gradients, got ${MAX_SKIPS} non-finite steps in a row from step ${first} to step ${at.step}${place}.${checkpoint}`,
     {
       hint: 'Lower the learning rate or clip more tightly.',
+      details: { step: first, ...(where === undefined ? {} : { tensor: where }) },
     },
   );
 }

@@ -2,7 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import { type ReplayEvent, trainLm, trainReaders, type TrainProgress } from '../../nn/index.ts';
+import {
+  DEFAULT_MODEL,
+  parseLmSettings,
+  type ReplayEvent,
+  trainLm,
+  trainReaders,
+  type TrainProgress,
+} from '../../nn/index.ts';
 import type { Args, Command, CommandResult } from '../command.ts';
 import type { Io } from '../io.ts';
 import { createRunDir } from '../run-dir.ts';
@@ -30,7 +37,13 @@ export const train: Command = {
       about: 'transcriber: recordings word_speaker_index.wav, 0 to 4 for the test',
     },
     'hold-out': { type: 'string', value: 'NAME', about: 'transcriber: never hear this speaker, and test on them' },
-    tokenizer: { type: 'string', value: 'char|byte', about: 'lm: default char' },
+    tokenizer: { type: 'string', value: 'char|byte|bpe', about: 'lm: default char' },
+    vocabulary: { type: 'number', about: 'lm: tokens of bpe (default 1024)' },
+    config: {
+      type: 'string',
+      value: 'FILE',
+      about: 'lm: JSON with keys of config.json that differ from the default model, architecture blocks among them',
+    },
     replay: {
       type: 'number',
       value: 'N',
@@ -40,6 +53,7 @@ export const train: Command = {
   },
   examples: [
     'cairn train lm --text moby-dick.txt --minutes 3',
+    'cairn train lm --text moby-dick.txt --config altup.json --tokenizer bpe',
     'cairn train readers',
     'cairn train transcriber --clips recordings',
   ],
@@ -63,9 +77,15 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
   if (file === undefined) throw new CairnError('usage', 'Expected --text FILE, got none.');
   const text = await readText(resolve(file));
   const tokenizer = args.text('tokenizer') ?? 'char';
-  if (tokenizer !== 'char' && tokenizer !== 'byte') {
-    throw new CairnError('usage', `Expected --tokenizer char or byte, got "${tokenizer}".`);
+  if (tokenizer !== 'char' && tokenizer !== 'byte' && tokenizer !== 'bpe') {
+    throw new CairnError('usage', `Expected --tokenizer char, byte or bpe, got "${tokenizer}".`);
   }
+  const vocabulary = args.number('vocabulary', 256, 65_536);
+  if (vocabulary !== undefined && tokenizer !== 'bpe') {
+    throw new CairnError('usage', 'Expected --vocabulary with --tokenizer bpe only.');
+  }
+  const settings = args.text('config');
+  const model = settings === undefined ? undefined : parseLmSettings(await readText(resolve(settings)), DEFAULT_MODEL);
   const steps = args.number('steps', 1, 1e9);
   const minutes = args.number('minutes', 0.05, 1e5) ?? (steps === undefined ? 3 : undefined);
   if (steps !== undefined && args.number('minutes') !== undefined) {
@@ -84,6 +104,8 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
       seed: args.number('seed') ?? 7,
       dir,
       tokenizer,
+      ...(vocabulary === undefined ? {} : { vocabulary }),
+      ...(model === undefined ? {} : { model }),
       ...(steps === undefined ? {} : { steps }),
       ...(minutes === undefined ? {} : { minutes }),
       resume: args.flag('resume'),
@@ -94,7 +116,7 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
     return {
       value: report,
       text: [
-        `Held-out loss ${report.validLoss.toFixed(4)} nats per ${tokenizer === 'char' ? 'character' : 'byte'} after ${report.steps} steps (${Math.round(report.seconds)} s, ${Math.round(report.tokensPerSecond)} tokens/s, ${report.parameters} parameters).`,
+        `Held-out loss ${report.validLoss.toFixed(4)} nats per ${{ char: 'character', byte: 'byte', bpe: 'token' }[tokenizer]} after ${report.steps} steps (${Math.round(report.seconds)} s, ${Math.round(report.tokensPerSecond)} tokens/s, ${report.parameters} parameters).`,
         `Model: ${report.dir}`,
         `Sample: cairn generate --model ${report.dir} --prompt "The "`,
       ].join('\n'),
