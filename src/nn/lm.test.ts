@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { charTokenizer } from '../data/index.ts';
 import { createOrtExecutor, createReferenceExecutor, ModelState, readSafetensorsFile, Rng } from '../tensor/index.ts';
+import { parseLmSettings } from './config.ts';
 import { createDecoder } from './decoder.ts';
 import { createLmEvaluator, evaluationWindows } from './evaluate-lm.ts';
 import { generate } from './generate.ts';
 import { type LanguageModel, lmLogits, lmProgram, loadLm, saveLm } from './lm.ts';
 import { lmConfig } from './lm-config.ts';
 import { argmax, softmax } from './sampling.ts';
-import { trainLm } from './train-lm.ts';
+import { DEFAULT_MODEL, trainLm } from './train-lm.ts';
 
 const text = 'the cat sat on the mat; the dog sat on the log. '.repeat(40);
 const tokenizer = charTokenizer(text);
@@ -181,6 +182,42 @@ test('training learns the text, repeats itself bit for bit, and resumes', async 
   ]);
   const loaded = await loadLm(a, ort);
   expect(await generate(loaded, 'the ', { maxTokens: 20, temperature: 0 }).text()).toMatch(/[a-z .;]{20}/);
+});
+
+test('a model of byte-pair tokens and architecture blocks trains, is written, read and sampled from', async () => {
+  const dir = join(folder, 'blocks');
+  await using ort = await createOrtExecutor({ threads: 1 });
+  const blocks = '{ "altup_num_inputs": 2, "memory_lookup": "ngram", "memory_entries": 64, "mlp_gated": true }';
+  const report = await trainLm({
+    text,
+    seed: 5,
+    steps: 30,
+    dir,
+    tokenizer: 'bpe',
+    vocabulary: 270,
+    model: { ...settings, ...parseLmSettings(blocks, DEFAULT_MODEL) },
+    recipe: { batch: 4 },
+    executor: ort,
+  });
+  expect(report.validLoss).toBeLessThan(Math.log(270));
+  const loaded = await loadLm(dir, ort);
+  expect(loaded.config).toMatchObject({ vocab_size: 270, altup_num_inputs: 2, memory_entries: 64 });
+  expect(loaded.tokenizer.encode('the cat').length).toBeLessThan(7);
+  expect(loaded.tokenizer.decode(loaded.tokenizer.encode('the cät'))).toBe('the cät');
+  expect(await generate(loaded, 'the ', { maxTokens: 5, seed: 1 }).text()).not.toBe('');
+});
+
+test.each([
+  ['not json', /Expected JSON with keys/],
+  ['[1]', /Expected an object with keys of config.json, got \[1\]/],
+  ['{ "altup_streams": 2 }', /got `altup_streams`/],
+  ['{ "hidden_size": "wide" }', /key `hidden_size`/],
+  [
+    '{ "altup_recycled": true }',
+    /key `altup_num_inputs` of config.json to be at least 2 where altup_recycled is given/,
+  ],
+])('settings %s are refused by name', (json, message) => {
+  expect(() => parseLmSettings(json, DEFAULT_MODEL)).toThrow(message);
 });
 
 test('a text that is too short is named', async () => {
