@@ -93,8 +93,8 @@ describe('identities', () => {
       (b) => {
         const p = b.input('p', [streams, streams]);
         const g = b.input('g', [streams]);
-        const xs = Array.from({ length: streams }, (_, i) => b.input(`x${i}`, [size]));
-        const y = b.input('y', [size]);
+        const xs = Array.from({ length: streams }, (_, i) => b.input(`x${i}`, [1, size]));
+        const y = b.input('y', [1, size]);
         const w = mixing(p, g, j);
         mix(w, [...xs, y]).forEach((x, i) => b.output(`out${i}`, x));
         b.output('packed', mixPacked(w, stack(xs), y));

@@ -82,8 +82,23 @@ export function mixing(p: Tensor, g: Tensor, j: number): Tensor {
 /** Row i of `w [n, m]` weighs the m tensors `zs` to tensor i of the result. */
 export function mix(w: Tensor, zs: readonly Tensor[]): Tensor[] {
   const [rows] = w.shape as [number, number];
-  return Array.from({ length: rows }, (_, i) =>
-    zs.map((z, k) => scale(z, w.slice([i, k], [i + 1, k + 1]))).reduce((sum, x) => sum.add(x)),
+  return Array.from({ length: rows }, (_, i) => weighted(w.sliceAxis(0, i, i + 1), zs));
+}
+
+/** `sum_k row[0, k] z_k`; the gradient of the row is one vector of dot products, without sums over whole tensors. */
+function weighted(row: Tensor, zs: readonly Tensor[]): Tensor {
+  const entry = (r: Tensor, k: number): Tensor => r.sliceAxis(1, k, k + 1); // [1, 1]
+  const flat = (t: Tensor): Tensor => t.reshape([1, -1]);
+  return customGradient(
+    [row, ...zs],
+    (r, ...xs) => xs.map((x, k) => x.mul(entry(r, k))).reduce((sum, x) => sum.add(x)),
+    (_y, g, r, ...xs) => [
+      concat(
+        xs.map((x) => flat(g).matmul(flat(x), { transB: true })),
+        1,
+      ),
+      ...xs.map((_x, k) => g.mul(entry(r, k))),
+    ],
   );
 }
 
@@ -92,14 +107,4 @@ export function mixPacked(w: Tensor, xs: Tensor, y: Tensor): Tensor {
   const [streams] = w.shape as [number, number];
   const rows = concat([xs.reshape([streams, -1]), y.reshape([1, -1])], 0);
   return w.matmul(rows).reshape(xs.shape);
-}
-
-/** `x * c` for one number `c [1, 1]`, whose gradient is a product of vectors instead of a product and a sum. */
-function scale(x: Tensor, c: Tensor): Tensor {
-  const flat = (t: Tensor): Tensor => t.reshape([1, -1]);
-  return customGradient(
-    [x, c],
-    (t, s) => t.mul(s.reshape([])),
-    (_y, g, t, s) => [g.mul(s.reshape([])), flat(g).matmul(flat(t), { transB: true })],
-  );
 }
