@@ -202,7 +202,7 @@ const RULES: readonly Rule[] = [
     expected: () => 'be absent or 1 where altup_num_inputs is above 1',
     holds: (c) => (c.altup_sequence_stride ?? 1) === 1 || (c.altup_num_inputs ?? 1) === 1,
   },
-  ...(['sliding_window', 'num_kv_shared_layers', 'sliding_window_pattern', 'stag_num_stacks'] as const).map((key) => ({
+  ...(['sliding_window', 'num_kv_shared_layers', 'sliding_window_pattern'] as const).map((key) => ({
     key,
     expected: () => 'be absent where altup_sequence_stride is above 1',
     holds: (c: LmConfig) => (c.altup_sequence_stride ?? 1) === 1 || (c[key] ?? null) === null,
