@@ -92,7 +92,7 @@ describe.skipIf(!haveBrowser('training page'))('training page', () => {
   async function run(page: Page, seed: number): Promise<number> {
     await page.getByLabel(/^Text to learn/).fill(TEXT);
     await page.getByLabel('Steps of 1,024 characters').fill(String(STEPS));
-    await page.getByLabel('Seed').fill(String(seed));
+    await page.getByRole('spinbutton', { name: 'Seed' }).fill(String(seed));
     await page.getByRole('button', { name: 'Train', exact: true }).click();
     const last = page.locator('.runs li').last();
     await last.filter({ hasText: /held out/ }).waitFor();
