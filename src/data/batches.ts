@@ -44,6 +44,8 @@ export function epochBatches(options: { count: number; batchSize: number; rng: R
 export interface Windows {
   /** Inputs and targets of a step, both `[batch, length]` row by row; targets are inputs moved by one. */
   at(step: number): { x: Int32Array; y: Int32Array };
+  /** Where the windows of a step begin, `[batch]`. */
+  starts(step: number): Int32Array;
 }
 
 /**
@@ -58,16 +60,19 @@ export function randomWindows(options: { tokens: Int32Array; batch: number; leng
       hint: 'Use a longer text or a shorter context.',
     });
   }
+  const startsOf = (step: number): Int32Array => {
+    const r = rng.fork('windows').fork(step);
+    return Int32Array.from({ length: batch }, () => r.integer(starts));
+  };
   return {
+    starts: startsOf,
     at(step) {
-      const r = rng.fork('windows').fork(step);
       const x = new Int32Array(batch * length);
       const y = new Int32Array(batch * length);
-      for (let i = 0; i < batch; i++) {
-        const s = r.integer(starts);
+      startsOf(step).forEach((s, i) => {
         x.set(tokens.subarray(s, s + length), i * length);
         y.set(tokens.subarray(s + 1, s + length + 1), i * length);
-      }
+      });
       return { x, y };
     },
   };

@@ -8,6 +8,7 @@ export * from './config.ts';
 export { createDecoder, type Decoder, type DecoderState, type RewindableDecoder } from './decoder.ts';
 export * from './digit-readers.ts';
 export * from './directory.ts';
+export * from './distill/index.ts';
 export { activate, forward } from './forward.ts';
 export { embed, head } from './ends.ts';
 export * from './evaluate-lm.ts';

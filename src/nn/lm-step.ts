@@ -9,6 +9,7 @@ import {
   type ProgramDef,
   type ProgramOptions,
 } from '../tensor/index.ts';
+import { distilled, type DistillSettings } from './distill/index.ts';
 import type { AuxiliaryLoss } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
@@ -18,6 +19,8 @@ import { transformerForward } from './transformer.ts';
 /**
  * A step program for `train`: inputs `x`, `y` i32 `[batch, length]`, those of `lmInputs`, `lr`, `c1`, `c2`; outputs `loss`
  * (next token only), `aux.<name>` per auxiliary loss (unweighted, mean over the layers that have it), `gradNorm`, `skipped`.
+ * With `distill` a student learns from a teacher too: inputs `teacher.ids` i32 and `teacher.logp` `[batch, length, k]`, see
+ * `teacherFeeds`, and an output `aux.teacher`, the divergence.
  * Compile it with `compileTrainStep`, which updates tables with the tag `rows` on the host.
  * @example
  * const step = defineLmStep(config, { batch: 16, length: 64 }, settings);
@@ -26,20 +29,25 @@ export function defineLmStep(
   config: LmConfig,
   shape: { readonly batch: number; readonly length: number },
   settings: OptimizerSettings,
-  options: ProgramOptions = {},
+  options: ProgramOptions & { readonly distill?: DistillSettings } = {},
 ): ProgramDef {
+  const { distill } = options;
   return defineProgram(
-    (b) => addOptimizer(b, lmObjective(b, config, shape, true), { sparseRows: true, ...settings }),
+    (b) =>
+      addOptimizer(b, lmObjective(b, config, shape, { outputs: true, ...(distill ? { distill } : {}) }), {
+        sparseRows: true,
+        ...settings,
+      }),
     options,
   );
 }
 
-/** The loss of a step with the weighted auxiliary losses, rank 0. */
+/** The loss of a step with the weighted auxiliary losses, rank 0; with `distill`, of text and teacher. */
 export function lmObjective(
   b: Builder,
   config: LmConfig,
   shape: { readonly batch: number; readonly length: number },
-  outputs = false,
+  { outputs = false, distill }: { readonly outputs?: boolean; readonly distill?: DistillSettings } = {},
 ): Tensor {
   const dims = [shape.batch, shape.length];
   const losses: AuxiliaryLoss[] = [];
@@ -47,6 +55,13 @@ export function lmObjective(
   const loss = crossEntropy(logits, b.input('y', dims, 'i32'));
   if (outputs) b.output('loss', loss);
   let objective = loss;
+  if (distill) {
+    const wide = [...dims, distill.k];
+    const target = { ids: b.input('teacher.ids', wide, 'i32'), logp: b.input('teacher.logp', wide) };
+    const learned = distilled(loss, logits, target, distill);
+    ({ objective } = learned);
+    if (outputs) b.output('aux.teacher', learned.divergence);
+  }
   for (const name of new Set(losses.map((l) => l.name))) {
     const same = losses.filter((l) => l.name === name);
     for (const { value, weight } of same) objective = objective.add(value.mul(weight));

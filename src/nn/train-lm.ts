@@ -7,6 +7,7 @@ import { CairnError } from '../errors.ts';
 import { byteTokenizer, charTokenizer, randomWindows, type Tokenizer, trainBpe } from '../data/index.ts';
 import { createOrtExecutor, type Executor, ModelState, Rng, ROWS } from '../tensor/index.ts';
 import { parameterCount } from './classifier.ts';
+import { type DistillSettings, hashTokens, openTeacher, type TeacherFile, teacherFeeds } from './distill/index.ts';
 import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
 import { lmProgram, saveLm } from './lm.ts';
 import { checkLmConfig, lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
@@ -48,6 +49,8 @@ export interface TrainLmOptions {
   /** Architecture settings that differ from the default model. */
   readonly model?: Partial<LmSettings>;
   readonly recipe?: Partial<LmRecipe>;
+  /** Learn from the likeliest next tokens of a teacher too: a file that `cairn train teacher` wrote about the same text. */
+  readonly teacher?: { readonly file: string } & Pick<DistillSettings, 'alpha' | 'loss'>;
   readonly resume?: boolean;
   /** Replays steps to find silent corruption; see `ReplayGuard`. */
   readonly replay?: ReplayOptions;
@@ -97,7 +100,7 @@ export const DEFAULT_MODEL: Omit<LmSettings, 'vocab_size'> = {
 
 /**
  * Trains and writes a language model.
- * @throws CairnError `short_text`, `aborted` (run again with `resume`), `diverged`
+ * @throws CairnError `short_text`, `bad_teacher`, `aborted` (run again with `resume`), `diverged`
  * @example
  * const report = await trainLm({ text, minutes: 3, seed: 7, dir: 'shakespeare' });
  * report.validLoss; // nats per character on the last tenth
@@ -111,12 +114,14 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
   checkLmConfig(config);
   const { head, tail } = splitTokens(options.text, tokenizer, config);
   const executor = options.executor ?? (await createOrtExecutor());
+  using teacher = options.teacher && openTeacherOf(options.teacher.file, config, head);
   try {
     const state = new ModelState();
-    const run = { options, recipe, config, tokens: head, state, executor, clock };
+    const run = { options, recipe, config, tokens: head, state, executor, clock, teacher };
     await mkdir(options.dir, { recursive: true });
     const settings = optimizerOf(recipe);
-    const step = defineLmStep(config, { batch: recipe.batch, length: config.max_position_embeddings }, settings);
+    const shape = { batch: recipe.batch, length: config.max_position_embeddings };
+    const step = defineLmStep(config, shape, settings, distillOf(run));
     state.ensure(step, new Rng(options.seed).fork('weights'));
     await using program = await compileTrainStep(executor, step, state, settings);
     await using evaluator = await createLmEvaluator(config, state, executor);
@@ -164,10 +169,37 @@ interface Run {
   readonly state: ModelState;
   readonly executor: Executor;
   readonly clock: () => number;
+  readonly teacher: TeacherFile | undefined;
+}
+
+/** What a step is told about the teacher of a run, if it has one. */
+function distillOf({ options, teacher }: Pick<Run, 'options' | 'teacher'>): { distill?: DistillSettings } {
+  if (!teacher) return {};
+  return { distill: { ...options.teacher, k: teacher.header.k, temperature: teacher.header.temperature } };
+}
+
+/** A teacher file, checked to be about the tokens that are trained on. */
+function openTeacherOf(path: string, config: LmConfig, tokens: Int32Array): TeacherFile {
+  const file = openTeacher(path);
+  const { vocab, text } = file.header;
+  const same = vocab === config.vocab_size && text === hashTokens(tokens);
+  if (same) return file;
+  file.close();
+  throw new CairnError(
+    'bad_teacher',
+    `Expected a teacher file about the same text and tokens, got ${path} about others.`,
+    {
+      hint: 'Write it with `cairn train teacher` from this text, by a model with the same tokenizer.',
+    },
+  );
 }
 
 /** First nine tenths (by characters) to train on, last tenth to measure. */
-function splitTokens(text: string, tokenizer: Tokenizer, config: LmConfig): { head: Int32Array; tail: Int32Array } {
+export function splitTokens(
+  text: string,
+  tokenizer: Tokenizer,
+  config: Pick<LmConfig, 'max_position_embeddings'>,
+): { head: Int32Array; tail: Int32Array } {
   const cut = Math.floor(text.length * 0.9);
   const head = tokenizer.encode(text.slice(0, cut));
   const tail = tokenizer.encode(text.slice(cut));
@@ -203,14 +235,17 @@ async function runTraining(
   const data = createHash('sha256').update(options.text).digest('hex');
   const planned = options.minutes === undefined ? length : { minutes: options.minutes };
   const fingerprint = createHash('sha256')
-    .update(JSON.stringify([config, recipe, options.seed, planned, data]))
+    .update(JSON.stringify([config, recipe, options.seed, planned, data, ...(run.teacher ? [run.teacher.header] : [])]))
     .digest('hex');
   const resume =
     options.resume === true && (await stat(join(options.dir, 'checkpoint.safetensors')).catch(() => false)) !== false;
   return train({
     program,
     state,
-    feeds: (step) => lmStepFeeds(config, batch, windows.at(step)),
+    feeds: (step) => ({
+      ...lmStepFeeds(config, batch, windows.at(step)),
+      ...(run.teacher ? teacherFeeds(run.teacher, windows.starts(step), config.max_position_embeddings) : {}),
+    }),
     schedule: { kind: 'cosine', peak: recipe.rate, warmup: recipe.warmup, final: recipe.final },
     beta1: recipe.beta1,
     beta2: recipe.beta2,
@@ -221,7 +256,8 @@ async function runTraining(
     resume,
     evaluate: () => evaluate(32),
     evaluateEvery: 250,
-    diagnose: (feeds) => firstNonFinite(run.executor, state, (b) => lmObjective(b, config, shape), feeds),
+    diagnose: (feeds) =>
+      firstNonFinite(run.executor, state, (b) => lmObjective(b, config, shape, distillOf(run)), feeds),
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.replay === undefined ? {} : { replay: options.replay }),

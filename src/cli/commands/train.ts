@@ -1,26 +1,33 @@
-// `cairn train lm|readers|transcriber`: trains from nothing with Cairn's own trainer. Ctrl-C leaves a state that --resume continues.
+// `cairn train lm|teacher|readers|transcriber`: trains from nothing with Cairn's own trainer. Ctrl-C leaves a state that --resume
+// continues.
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import {
   DEFAULT_MODEL,
+  loadLm,
   parseLmSettings,
   type ReplayEvent,
+  splitTokens,
   trainLm,
   trainReaders,
   type TrainProgress,
+  writeTeacher,
 } from '../../nn/index.ts';
+import { createOrtExecutor } from '../../tensor/index.ts';
 import type { Args, Command, CommandResult } from '../command.ts';
 import type { Io } from '../io.ts';
-import { createRunDir } from '../run-dir.ts';
+import { createRunDir, newestRun } from '../run-dir.ts';
 import { formatTable } from '../table.ts';
 import { trainDigitTranscriber } from './_train-transcriber.ts';
 
 export const train: Command = {
   name: 'train',
-  about: 'Train a character language model on a text, the digit readers on MNIST, or the transcriber on spoken digits.',
+  about:
+    'Train a character language model on a text, the digit readers on MNIST, or the transcriber on spoken digits; write what a model teaches.',
   usage:
-    'train lm --text FILE [--minutes N | --steps N]   |   cairn train readers [--out DIR]   |   cairn train transcriber --clips DIR',
+    'train lm --text FILE [--minutes N | --steps N] [--teacher FILE]   |   cairn train teacher --model DIR --text FILE --out FILE   |   cairn train readers [--out DIR]   |   cairn train transcriber --clips DIR',
   options: {
     text: { type: 'string', value: 'FILE', about: 'lm: the text; its last tenth is held out' },
     minutes: { type: 'number', about: 'wall time (lm: default 3)' },
@@ -29,7 +36,8 @@ export const train: Command = {
     out: {
       type: 'string',
       value: 'DIR',
-      about: 'lm: model directory (default: a new one below runs/); readers: default models/ of this checkout',
+      about:
+        'lm: model directory (default: a new one below runs/); teacher: the file; readers: default models/ of this checkout',
     },
     clips: {
       type: 'string',
@@ -49,22 +57,34 @@ export const train: Command = {
       value: 'N',
       about: 'lm: run every N-th step a second time and hold the state under seal: flipped bits are found and undone',
     },
+    teacher: {
+      type: 'string',
+      value: 'FILE',
+      about: 'lm: learn from the likeliest next tokens in this file too; it must be about the same text',
+    },
+    alpha: { type: 'number', about: 'lm: share of the loss on the text beside a teacher, 0 to 1 (default 0.3)' },
+    model: { type: 'string', value: 'DIR', about: 'teacher: the trained model (default: the newest run)' },
+    k: { type: 'number', about: 'teacher: likeliest tokens kept of each position (default 8)' },
+    temperature: { type: 'number', about: 'teacher: of the probabilities (default 1)' },
     resume: { type: 'boolean', about: 'continue the run in --out where it stopped' },
   },
   examples: [
     'cairn train lm --text moby-dick.txt --minutes 3',
     'cairn train lm --text moby-dick.txt --config altup.json --tokenizer bpe',
+    'cairn train teacher --text moby-dick.txt --out teacher.bin --k 8',
+    'cairn train lm --text moby-dick.txt --teacher teacher.bin',
     'cairn train readers',
     'cairn train transcriber --clips recordings',
   ],
   async run(args, io) {
     const what = args.positionals[0];
     if (what === 'lm') return trainLanguageModel(args, io);
+    if (what === 'teacher') return writeTeacherFile(args, io);
     if (what === 'readers') return trainDigitReaders(args, io);
     if (what === 'transcriber') return trainDigitTranscriber(args, io);
     throw new CairnError(
       'usage',
-      `Expected lm, readers or transcriber to train, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
+      `Expected lm, teacher, readers or transcriber to train, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
       {
         hint: 'Run `cairn train --help`.',
       },
@@ -108,6 +128,9 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
       ...(model === undefined ? {} : { model }),
       ...(steps === undefined ? {} : { steps }),
       ...(minutes === undefined ? {} : { minutes }),
+      ...(args.text('teacher') === undefined
+        ? {}
+        : { teacher: { file: resolve(args.text('teacher')!), alpha: args.number('alpha', 0, 1) ?? 0.3 } }),
       resume: args.flag('resume'),
       ...(replay === undefined ? {} : { replay: { every: replay, onEvent: (event) => tellReplay(event, io) } }),
       signal: io.signal,
@@ -137,6 +160,37 @@ function tellReplay(event: ReplayEvent, io: Io): void {
   if (event.verdict === 'equal') return;
   const after = event.rolledBackTo === undefined ? '' : `; going on from step ${event.rolledBackTo}`;
   io.progress(`Step ${event.step}: ${event.verdict} \`${event.tensor ?? ''}\` (${event.check})${after}`);
+}
+
+async function writeTeacherFile(args: Args, io: Io): Promise<CommandResult> {
+  const [file, out] = [args.text('text'), args.text('out')];
+  if (file === undefined || out === undefined) {
+    throw new CairnError('usage', 'Expected --text FILE and --out FILE, got less.');
+  }
+  const dir = args.text('model') ?? newestRun(io.dataDir);
+  if (dir === undefined) {
+    throw new CairnError('no_model', `Expected a trained model below ${io.dataDir}, got none.`, {
+      hint: 'Train one with `cairn train lm --text FILE`, or pass --model DIR.',
+    });
+  }
+  const executor = await createOrtExecutor();
+  try {
+    const model = await loadLm(resolve(dir), executor);
+    const { head } = splitTokens(await readText(resolve(file)), model.tokenizer, model.config);
+    const header = await writeTeacher(resolve(out), model, head, {
+      k: args.number('k', 1, 65_535) ?? 8,
+      temperature: args.number('temperature', 0.01, 100) ?? 1,
+      signal: io.signal,
+      onProgress: (done, all) => io.status(`${((100 * done) / all).toFixed(0).padStart(3)} % of ${all} tokens`),
+    });
+    const bytes = statSync(resolve(out)).size;
+    return {
+      value: { file: resolve(out), model: resolve(dir), bytes, ...header },
+      text: `${header.tokens} tokens, the ${header.k} likeliest of ${header.vocab} each, ${bytes} bytes: ${resolve(out)}`,
+    };
+  } finally {
+    await executor.dispose();
+  }
 }
 
 async function trainDigitReaders(args: Args, io: Io): Promise<CommandResult> {
