@@ -26,7 +26,7 @@ import {
   splitText,
   type TokenLosses,
   tokenLosses,
-} from './models.ts';
+} from '../char-models.ts';
 
 interface Arm {
   readonly name: string;

@@ -2,7 +2,7 @@
 import { compileTrainStep, defineLmStep, lmFeeds, lmProgram, lmStepFeeds } from 'cairn/nn';
 import { createReferenceExecutor, ModelState, Rng } from 'cairn/tensor';
 import type { LabOptions, Part } from '../report.ts';
-import { configOf, SETTINGS } from './models.ts';
+import { configOf, SETTINGS } from '../char-models.ts';
 
 export async function identities({ seed }: LabOptions): Promise<Part> {
   const rng = new Rng(seed).fork('identities');

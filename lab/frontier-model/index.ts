@@ -1,15 +1,16 @@
 // Mechanisms that the Gemini 2.5 report (arXiv 2507.06261) describes, on local solvers and tiny networks: thinking budgets as arms of
 // a router, budgets that are hints and not limits, distillation from the k largest teacher probabilities, thinking within a budget,
-// replay that finds silent corruption. Not that model, and not its figures.
+// replay that finds silent corruption, a sparse mixture of experts. Not that model, and not its figures.
 import type { LabOptions, LabReport } from '../report.ts';
 import { budgetArms } from './arms.ts';
 import { distillation } from './distillation.ts';
+import { mixture } from './experts.ts';
 import type { Part } from './part.ts';
 import { replay } from './replay.ts';
 import { softBudget } from './soft-budget.ts';
 import { thinking } from './thinking.ts';
 
-/** `ci` takes less than half a minute on two cores. */
+/** `ci` takes less than a minute on two cores. */
 export async function run(options: LabOptions): Promise<LabReport> {
   const { seed, scale, log, signal } = options;
   const start = performance.now();
@@ -19,6 +20,7 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['distillation from few probabilities', () => distillation(options)],
     ['thinking within a budget', () => thinking(options)],
     ['deterministic replay', () => replay(options)],
+    ['a sparse mixture of experts', () => mixture(options)],
   ];
   const done: Part[] = [];
   for (const [name, part] of parts) {

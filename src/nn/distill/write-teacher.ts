@@ -34,7 +34,7 @@ export function hashTokens(tokens: Int32Array): string {
  */
 export async function writeTeacher(
   path: string,
-  model: LanguageModel,
+  model: Pick<LanguageModel, 'config' | 'state' | 'executor'>,
   tokens: Int32Array,
   options: WriteTeacherOptions = {},
 ): Promise<TeacherHeader> {
@@ -86,7 +86,7 @@ export async function writeTeacher(
   return header;
 }
 
-function hashModel({ config, state }: LanguageModel): string {
+function hashModel({ config, state }: Pick<LanguageModel, 'config' | 'state'>): string {
   const hash = createHash('sha256');
   for (const [name, t] of [...lmTensors(config, state)].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(name);
