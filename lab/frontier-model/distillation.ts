@@ -98,6 +98,7 @@ async function fit(
   return state;
 }
 
+/** Likeliest tokens shown; two of them only at full scale. */
 const SHOWN = [VOCAB, 8, 2] as const;
 
 export async function distillation({ seed, scale, log, signal }: LabOptions): Promise<Part> {
@@ -123,7 +124,7 @@ export async function distillation({ seed, scale, log, signal }: LabOptions): Pr
     const taught = await lossOf(TEACHER, state);
     log(`teacher: ${taught.toFixed(3)} nats a token`);
     const sizes: number[] = [];
-    for (const k of SHOWN) {
+    for (const k of scale === 'full' ? SHOWN : SHOWN.slice(0, 2)) {
       const path = join(folder, `${k}.bin`);
       await writeTeacher(path, { config: TEACHER, state, executor }, small, { k, signal });
       files.push(openTeacher(path));
