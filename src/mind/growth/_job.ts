@@ -59,10 +59,11 @@ export async function runJob<I, O>(module: URL, input: I, options: JobOptions = 
           reject(new CairnError(code, text, hint === undefined ? {} : { hint }));
         }
       });
-      child.on('error', (cause) => reject(failed('it did not start', cause)));
-      child.on('exit', (code, how) =>
-        reject(signal?.aborted === true ? aborted(signal) : failed(`it ended with ${how ?? `code ${code}`}`)),
-      );
+      // A process that was ended before it took its work is an error of the channel first.
+      const end = (how: string, cause?: unknown): void =>
+        reject(signal?.aborted === true ? aborted(signal) : failed(how, cause));
+      child.on('error', (cause) => end('it did not start', cause));
+      child.on('exit', (code, how) => end(`it ended with ${how ?? `code ${code}`}`));
     });
   } finally {
     signal?.removeEventListener('abort', stop);
