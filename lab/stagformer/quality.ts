@@ -13,7 +13,7 @@ import {
   train,
 } from 'cairn/nn';
 import { createOrtExecutor, type Executor, ModelState, Rng } from 'cairn/tensor';
-import { type LabOptions, type Part } from '../report.ts';
+import { type Claim, type LabOptions, type Part } from '../report.ts';
 import { loadText } from '../text.ts';
 import { SMALL } from './models.ts';
 
@@ -67,37 +67,38 @@ export async function quality({ seed, scale, data, log, signal, plot }: LabOptio
     y: { label: 'nats a character' },
     columns: { labels: ['mean'], series: kinds.map((kind) => ({ name: kind, values: [of(kind)] })) },
   });
+  const claims: Claim[] = [
+    {
+      id: 'stag-quality-dense-2h',
+      says: 'Two staggered stacks of two layers are as good as a dense model of four layers.',
+      kind: 'measured',
+      value: of('2 x 2, staggered'),
+      baseline: of('dense, 4 layers'),
+      target: `loss <= dense + 0.01 nats, ${seeds} paired seed${seeds > 1 ? 's' : ''}`,
+      holds: gap('dense, 4 layers') <= 0.01,
+    },
+    {
+      id: 'stag-quality-dense-h',
+      says: 'They are better than a dense model of two layers.',
+      kind: 'measured',
+      value: of('2 x 2, staggered'),
+      baseline: of('dense, 2 layers'),
+      target: 'loss <= dense - 0.05 nats',
+      holds: gap('dense, 2 layers') <= -0.05,
+    },
+    {
+      id: 'stag-quality-window-1',
+      says: 'With a cross window of one, the form that decodes fastest, they are as good as a dense model of four layers too.',
+      kind: 'measured',
+      value: of('2 x 2, cross window 1'),
+      baseline: of('dense, 4 layers'),
+      target: 'loss <= dense + 0.01 nats',
+      holds: gap('dense, 4 layers', '2 x 2, cross window 1') <= 0.01,
+    },
+  ];
   return {
-    claims: [
-      {
-        id: 'stag-quality-dense-2h',
-        says: 'Two staggered stacks of two layers are as good as a dense model of four layers.',
-        kind: 'measured',
-        value: of('2 x 2, staggered'),
-        baseline: of('dense, 4 layers'),
-        target: `loss <= dense + 0.01 nats, ${seeds} paired seed${seeds > 1 ? 's' : ''}`,
-        holds: gap('dense, 4 layers') <= 0.01,
-      },
-      {
-        id: 'stag-quality-dense-h',
-        says: 'They are better than a dense model of two layers.',
-        kind: 'measured',
-        value: of('2 x 2, staggered'),
-        baseline: of('dense, 2 layers'),
-        // One seed differs from the next by 0.03 nats; the margin of several is asked of their mean.
-        target: seeds > 1 ? 'loss <= dense - 0.05 nats' : 'loss <= dense, 1 paired seed',
-        holds: gap('dense, 2 layers') <= (seeds > 1 ? -0.05 : 0),
-      },
-      {
-        id: 'stag-quality-window-1',
-        says: 'With a cross window of one, the form that decodes fastest, they are as good as a dense model of four layers too.',
-        kind: 'measured',
-        value: of('2 x 2, cross window 1'),
-        baseline: of('dense, 4 layers'),
-        target: 'loss <= dense + 0.01 nats',
-        holds: gap('dense, 4 layers', '2 x 2, cross window 1') <= 0.01,
-      },
-    ],
+    // With a full window one seed differs from the next by up to 0.09 nats after so few steps: that is asked of several.
+    claims: seeds > 1 ? claims : claims.slice(2),
     tables: [
       {
         title: `Held-out nats a character, ${steps} steps of ${BATCH} x 64 characters of ${corpus.name}${data === undefined ? ' (no --data)' : ''}`,
