@@ -40,14 +40,13 @@ export function RoutingPage(): JSX.Element {
     document.title = 'Routing · Cairn';
     let wanted = true;
     const refresh = async (): Promise<void> => {
-      const [list, totals, curve, measured, taught, held, told] = await Promise.all([
+      const [list, totals, curve, measured, taught, held] = await Promise.all([
         routingApi.models(),
         routingApi.totals(),
         routingApi.ownCurve(),
         routingApi.curve(),
         routingApi.learning(),
         routingApi.kept(),
-        routingApi.outcomes(),
       ]);
       if (!wanted) return;
       setModels(list.models);
@@ -56,7 +55,6 @@ export function RoutingPage(): JSX.Element {
       setFitted(measured);
       setLearning(taught);
       setKept(held);
-      setOver(told);
     };
     refresh().catch(complain);
     routingApi.decisions().then((page) => addDecisions(page.decisions), complain);
@@ -66,6 +64,12 @@ export function RoutingPage(): JSX.Element {
       clearInterval(timer);
     };
   }, [changes]);
+
+  // It reads many decisions: asked for when an outcome was told or taken back, not at every look.
+  const told = learning?.outcomes;
+  useEffect(() => {
+    if (told !== undefined) routingApi.outcomes().then(setOver, complain);
+  }, [told]);
 
   const onChange = (): void => setChanges((n) => n + 1);
   const totals = gatewayTotals.value;
