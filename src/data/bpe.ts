@@ -2,7 +2,7 @@
 // code. Training is deterministic. Source: Sennrich et al. (2016); byte level and splitting pattern as in GPT-2 (2019).
 import { CairnError } from '../errors.ts';
 import { byteLevelAlphabet } from './_byte-level.ts';
-import { badId, decodeAll, EMPTY, type Tokenizer } from './tokenizer.ts';
+import { badId, decodeAll, EMPTY, NONE_ADDED, type Tokenizer } from './tokenizer.ts';
 
 /** Merges never cross the pieces of this pattern: words with their leading space, numbers, punctuation, white space. */
 const PIECES = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
@@ -82,6 +82,7 @@ export function bpeTokenizer(merges: readonly (readonly [number, number])[]): To
   const self: Tokenizer = {
     kind: 'bpe',
     vocabSize: table.length,
+    added: NONE_ADDED,
     encode(text) {
       const ids: number[] = [];
       for (const [piece] of text.matchAll(PIECES)) {

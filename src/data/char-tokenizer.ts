@@ -1,6 +1,6 @@
 // Tokenizers without merges: one token per character of an alphabet (bytes for everything else), or one per byte.
 import { byteLevelAlphabet } from './_byte-level.ts';
-import { badId, decodeAll, EMPTY, type Tokenizer } from './tokenizer.ts';
+import { badId, decodeAll, EMPTY, NONE_ADDED, type Tokenizer } from './tokenizer.ts';
 
 const encoder = new TextEncoder();
 
@@ -36,6 +36,7 @@ export function fromAlphabet(points: readonly number[]): Tokenizer {
   const self: Tokenizer = {
     kind: 'char',
     vocabSize,
+    added: NONE_ADDED,
     encode(text) {
       const ids: number[] = [];
       for (const c of text) {
@@ -80,6 +81,7 @@ export function byteTokenizer(): Tokenizer {
   const self: Tokenizer = {
     kind: 'byte',
     vocabSize: 256,
+    added: NONE_ADDED,
     encode: (text) => Int32Array.from(encoder.encode(text)),
     decode: (ids) => decodeAll(self, ids),
     bytes(id) {

@@ -1,4 +1,5 @@
 // data/: what comes in — tokenizers, digit images and seeded batches. No network access.
+export { withAddedTokens } from './added-tokens.ts';
 export * from './audio/index.ts';
 export * from './batches.ts';
 export * from './image/index.ts';

@@ -1,5 +1,6 @@
 // Reads tokenizer.json files that Cairn wrote, with checks; not a general reader of that format.
 import { CairnError } from '../errors.ts';
+import { withAddedTokens } from './added-tokens.ts';
 import { byteLevelAlphabet } from './_byte-level.ts';
 import { bpeTokenizer } from './bpe.ts';
 import { byteName, byteTokenizer, fromAlphabet } from './char-tokenizer.ts';
@@ -10,6 +11,33 @@ import type { Tokenizer } from './tokenizer.ts';
  * @throws CairnError `bad_tokenizer` for any other layout.
  */
 export function tokenizerFromFile(file: unknown): Tokenizer {
+  const base = baseFromFile(file);
+  const names = readAdded(field(file, 'added_tokens'), base.vocabSize);
+  try {
+    return withAddedTokens(base, names);
+  } catch (cause) {
+    if (CairnError.isInstance(cause)) throw bad(cause.message);
+    throw cause;
+  }
+}
+
+/** Names of added tokens, whose ids must follow those of the model. */
+function readAdded(entries: unknown, first: number): string[] {
+  if (entries === undefined || entries === null) return [];
+  if (!Array.isArray(entries)) throw bad('Expected a list of added_tokens, got something else.');
+  const names = entries.map((entry: unknown, i) => {
+    const [id, content] = [field(entry, 'id'), field(entry, 'content')];
+    if (id !== first + i || typeof content !== 'string') {
+      throw bad(`Expected added token ${i} to have id ${first + i} and a content, got ${show(entry)}.`);
+    }
+    const set = ['single_word', 'lstrip', 'rstrip', 'normalized', 'special'].find((key) => field(entry, key) === true);
+    if (set !== undefined) throw bad(`Expected \`${set}\` of added token "${content}" to be false, got true.`);
+    return content;
+  });
+  return names;
+}
+
+function baseFromFile(file: unknown): Tokenizer {
   const model = field(file, 'model');
   const vocab = field(model, 'vocab');
   const merges = field(model, 'merges');
@@ -52,13 +80,15 @@ function readMerges(merges: readonly unknown[], names: readonly string[]): [numb
     const [left, right] = parts.map((p) => idOf.get(String(p)));
     const made = 256 + i;
     if (parts.length !== 2 || left === undefined || right === undefined || left >= made || right >= made) {
-      throw bad(`Expected merge ${i} to join two earlier tokens, got ${String(JSON.stringify(merge)).slice(0, 60)}.`);
+      throw bad(`Expected merge ${i} to join two earlier tokens, got ${show(merge)}.`);
     }
     if (names[made] !== `${names[left]}${names[right]}`)
       throw bad(`Expected token ${made} to be what merge ${i} makes.`);
     return [left, right];
   });
 }
+
+const show = (x: unknown): string => String(JSON.stringify(x)).slice(0, 60);
 
 const isRecord = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x);
 

@@ -2,12 +2,23 @@
 // concatenation and streams well. Files use the common tokenizer.json layout; this is not a general reader of that format.
 import { CairnError } from '../errors.ts';
 
+/** An entry of `added_tokens`: a name that is one token. Cairn writes all its switches as false and reads no others. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  readonly single_word: boolean;
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  readonly normalized: boolean;
+  readonly special: boolean;
+}
+
 /** The part of tokenizer.json that Cairn writes and reads. */
 export interface TokenizerFile {
   readonly version: string;
   readonly truncation: null;
   readonly padding: null;
-  readonly added_tokens: readonly never[];
+  readonly added_tokens: readonly AddedToken[];
   readonly normalizer: null;
   readonly pre_tokenizer: Readonly<Record<string, unknown>> | null;
   readonly post_processor: null;
@@ -23,7 +34,10 @@ export interface TokenizerFile {
 
 export interface Tokenizer {
   readonly kind: 'char' | 'byte' | 'bpe';
+  /** Added tokens included. */
   readonly vocabSize: number;
+  /** Ids of tokens with a name of their own, see `withAddedTokens`. */
+  readonly added: ReadonlyMap<string, number>;
   /** Text -> ids, `[n]`. Lone surrogates become U+FFFD. */
   encode(text: string): Int32Array;
   /** Ids -> text; bytes that form no character become U+FFFD. */
@@ -64,6 +78,9 @@ export function decodeAll(tokenizer: Tokenizer, ids: Iterable<number>): string {
 export function badId(id: number, size: number): CairnError {
   return new CairnError('bad_token', `Expected a token id from 0 to ${size - 1}, got ${id}.`);
 }
+
+/** Of a tokenizer that has none. */
+export const NONE_ADDED: ReadonlyMap<string, number> = new Map();
 
 /** What all files share. */
 export const EMPTY = {

@@ -39,12 +39,13 @@ export function checkThinking(t: ThinkingOptions, vocabSize: number): void {
     rule(whole(t[key]) && t[key] < vocabSize, key, `to be a token id below ${vocabSize}`, t[key]);
   }
   rule(t.open !== t.close, 'close', 'to differ from open', t.close);
-  const limit = limitOf(t);
+  const limit = thinkingLimit(t);
   rule(whole(t.min ?? 0) && (t.min ?? 0) <= limit, 'min', `to be an integer from 0 to ${limit}`, t.min);
   rule(whole(t.cap ?? 0), 'cap', 'to be a non-negative integer', t.cap);
 }
 
-function limitOf(t: ThinkingOptions): number {
+/** Most tokens between the two marks. */
+export function thinkingLimit(t: Pick<ThinkingOptions, 'budget' | 'cap'>): number {
   return t.budget === 'dynamic' ? (t.cap ?? 1024) : t.budget;
 }
 
@@ -69,7 +70,7 @@ export class Thought {
   forced(): number | undefined {
     const { open, close } = this.#options;
     if (this.#phase === 'before') return open;
-    if (this.#phase === 'within' && this.#tokens >= limitOf(this.#options)) return close;
+    if (this.#phase === 'within' && this.#tokens >= thinkingLimit(this.#options)) return close;
     return undefined;
   }
 
@@ -89,7 +90,7 @@ export class Thought {
     if (this.#phase === 'before') this.#phase = 'within';
     else if (token === close) {
       this.#phase = 'after';
-      const reason = this.#tokens >= limitOf(this.#options) ? 'budget' : 'closed';
+      const reason = this.#tokens >= thinkingLimit(this.#options) ? 'budget' : 'closed';
       onEnd?.({ tokens: this.#tokens, reason, closeProbability: closeProbability() });
     } else this.#tokens++;
     return true;

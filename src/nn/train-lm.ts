@@ -4,7 +4,14 @@ import { createHash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CairnError } from '../errors.ts';
-import { byteTokenizer, charTokenizer, randomWindows, type Tokenizer, trainBpe } from '../data/index.ts';
+import {
+  byteTokenizer,
+  charTokenizer,
+  randomWindows,
+  type Tokenizer,
+  trainBpe,
+  withAddedTokens,
+} from '../data/index.ts';
 import { createOrtExecutor, type Executor, ModelState, Rng, ROWS } from '../tensor/index.ts';
 import { parameterCount } from './classifier.ts';
 import { type DistillSettings, hashTokens, openTeacher, type TeacherFile, teacherFeeds } from './distill/index.ts';
@@ -46,6 +53,8 @@ export interface TrainLmOptions {
   readonly tokenizer?: 'char' | 'byte' | 'bpe';
   /** Tokens of `bpe`, 256 or more. Default 1024. */
   readonly vocabulary?: number;
+  /** Marks in the text that are one token each, `<think>` and `</think>` for example. */
+  readonly addedTokens?: readonly string[];
   /** Architecture settings that differ from the default model. */
   readonly model?: Partial<LmSettings>;
   readonly recipe?: Partial<LmRecipe>;
@@ -154,11 +163,16 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
   }
 }
 
-function tokenizerOf({ tokenizer = 'char', vocabulary = 1024, text }: TrainLmOptions): Tokenizer {
-  if (tokenizer === 'byte') return byteTokenizer();
-  return tokenizer === 'char'
-    ? charTokenizer(text)
-    : trainBpe(text.slice(0, Math.floor(text.length * 0.9)), vocabulary);
+function tokenizerOf({ tokenizer = 'char', vocabulary = 1024, text, addedTokens = [] }: TrainLmOptions): Tokenizer {
+  // What the marks are made of is not part of the text.
+  const plain = addedTokens.reduce((rest, mark) => (mark === '' ? rest : rest.replaceAll(mark, '')), text);
+  const base =
+    tokenizer === 'byte'
+      ? byteTokenizer()
+      : tokenizer === 'char'
+        ? charTokenizer(plain)
+        : trainBpe(plain.slice(0, Math.floor(plain.length * 0.9)), vocabulary);
+  return withAddedTokens(base, addedTokens);
 }
 
 interface Run {
@@ -235,7 +249,17 @@ async function runTraining(
   const data = createHash('sha256').update(options.text).digest('hex');
   const planned = options.minutes === undefined ? length : { minutes: options.minutes };
   const fingerprint = createHash('sha256')
-    .update(JSON.stringify([config, recipe, options.seed, planned, data, ...(run.teacher ? [run.teacher.header] : [])]))
+    .update(
+      JSON.stringify([
+        config,
+        recipe,
+        options.seed,
+        planned,
+        data,
+        ...(options.addedTokens ?? []),
+        ...(run.teacher ? [run.teacher.header] : []),
+      ]),
+    )
     .digest('hex');
   const resume =
     options.resume === true && (await stat(join(options.dir, 'checkpoint.safetensors')).catch(() => false)) !== false;

@@ -1,9 +1,19 @@
 // `cairn generate`: samples from a trained language model, streaming the text as it comes.
 import { resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import { generate as sample, loadLm } from '../../nn/index.ts';
+import type { Tokenizer } from '../../data/index.ts';
+import {
+  type Generation,
+  generate as sample,
+  type GenerationEnd,
+  loadLm,
+  thinkingLimit,
+  type ThinkingOptions,
+  type ThoughtEnd,
+} from '../../nn/index.ts';
 import { createOrtExecutor } from '../../tensor/index.ts';
 import type { Command } from '../command.ts';
+import type { Io } from '../io.ts';
 import { newestRun } from '../run-dir.ts';
 
 export const generate: Command = {
@@ -24,9 +34,24 @@ export const generate: Command = {
       value: 'auto|threads|turn',
       about: 'how staggered stacks are decoded; the text is the same (default auto: on threads where that is faster)',
     },
+    thinking: {
+      type: 'string',
+      value: 'BUDGET|off|dynamic',
+      about:
+        'think first, between <think> and </think>: at most BUDGET tokens, none (off), or until the model is done (dynamic, at most 1024)',
+    },
+    stop: {
+      type: 'string',
+      value: 'TEXT',
+      multiple: true,
+      about: 'end before this text in the answer; \\n is a newline',
+    },
     seed: { type: 'number', about: 'default 7' },
   },
-  examples: ['cairn generate --prompt "ROMEO:" --temperature 0.8 --seed 3'],
+  examples: [
+    'cairn generate --prompt "31415=" --thinking 16 --stop "\\n"',
+    'cairn generate --prompt "ROMEO:" --temperature 0.8 --seed 3',
+  ],
   async run(args, io) {
     const dir = args.text('model') ?? newestRun(io.dataDir);
     if (dir === undefined) {
@@ -51,12 +76,23 @@ export const generate: Command = {
       if (stacks !== 'auto' && stacks !== 'threads' && stacks !== 'turn') {
         throw new CairnError('usage', `Expected --stacks auto, threads or turn, got "${stacks}".`);
       }
+      const ends: ThoughtEnd[] = [];
+      const thinking = thinkingOf(args.text('thinking'), model.tokenizer, (end) => ends.push(end));
+      const limit = thinking && thinkingLimit(thinking) + 2;
+      const tokens = args.number('tokens', 1, 1e6);
+      if (limit !== undefined && tokens !== undefined && tokens <= limit) {
+        throw new CairnError('usage', `Expected --tokens above ${limit} with --thinking, got ${tokens}.`, {
+          hint: 'They are for the thought, its two marks and the answer together.',
+        });
+      }
       const started = performance.now();
       const run = sample(model, prompt, {
         parallel: stacks === 'auto' ? stacks : stacks === 'threads',
-        maxTokens: args.number('tokens', 1, 1e6) ?? 300,
+        maxTokens: tokens ?? 300 + (limit ?? 0),
         seed: args.number('seed') ?? 7,
         signal: io.signal,
+        stop: args.list('stop').map((text) => text.replaceAll('\\n', '\n')),
+        ...(thinking ? { thinking } : {}),
         ...setting('temperature', 'temperature', 0, 100),
         ...setting('topK', 'top-k', 1, 1e6),
         ...setting('topP', 'top-p', 1e-6, 1),
@@ -65,20 +101,72 @@ export const generate: Command = {
       });
       if (!io.json) {
         process.stdout.write(prompt.trimStart());
-        for await (const { text } of run) process.stdout.write(text);
+        await write(run, io);
         process.stdout.write('\n');
       }
       const end = await run.end();
       const seconds = (performance.now() - started) / 1000;
-      const { output } = end.usage;
+      const made = end.usage.output + end.usage.thinking;
       const how = end.stacks
         ? `, stacks ${end.stacks.mode === 'parallel' ? 'on a thread each' : 'one after another'}`
         : '';
-      io.progress(`${output} tokens, ${Math.round(output / seconds)} a second${how}`);
+      io.progress(`${made} tokens, ${Math.round(made / seconds)} a second${how}`);
+      if (thinking) io.progress(usageLine(end, ends[0]));
       if (end.stacks?.fallback !== undefined) io.progress(`Decoded without threads: ${end.stacks.fallback}`);
-      return { value: { model: resolve(dir), prompt, ...end, seconds }, text: '' };
+      const thoughtEnd = thinking ? { thinking: { budget: thinking.budget, ...ends[0] } } : {};
+      return { value: { model: resolve(dir), prompt, ...end, ...thoughtEnd, seconds }, text: '' };
     } finally {
       await executor.dispose();
     }
   },
 };
+
+/** What `--thinking` asks for. @throws CairnError `usage`, or `no_thinking` for a model that cannot */
+function thinkingOf(
+  asked: string | undefined,
+  { added }: Tokenizer,
+  onEnd: (end: ThoughtEnd) => void,
+): ThinkingOptions | undefined {
+  if (asked === undefined) return undefined;
+  const budget =
+    asked === 'dynamic' ? asked : asked === 'off' ? 0 : /^\d{1,6}$/.test(asked) ? Number(asked) : undefined;
+  if (budget === undefined) {
+    throw new CairnError('usage', `Expected --thinking with a number of tokens, off or dynamic, got "${asked}".`);
+  }
+  const [open, close] = [added.get('<think>'), added.get('</think>')];
+  if (open === undefined || close === undefined) {
+    throw new CairnError('no_thinking', 'Expected a model with the tokens <think> and </think>, got one without.', {
+      hint: 'Train on a text with thoughts in it: cairn train lm --text FILE --added-tokens "<think> </think>".',
+    });
+  }
+  return { budget, open, close, onEnd };
+}
+
+/** The answer on stdout as it comes; the thought beside it on stderr, so that a pipe gets the answer alone. */
+async function write(run: Generation, io: Io): Promise<void> {
+  let written = 0;
+  let open = false;
+  for await (const { text, thought } of run) {
+    if (!thought) {
+      if (open && !process.stderr.isTTY) process.stderr.write('\n');
+      open = false;
+      process.stdout.write(text);
+      written += text.length;
+    } else if (!io.quiet) {
+      process.stderr.write(io.color ? `\u001b[2m${text}\u001b[22m` : text);
+      open = true;
+    }
+  }
+  // What was held back as the possible beginning of a stop text.
+  process.stdout.write((await run.end()).text.slice(written));
+}
+
+/** What was read, thought and answered, and who ended the thought. */
+function usageLine({ usage }: GenerationEnd, thought: ThoughtEnd | undefined): string {
+  const closed = !thought
+    ? 'not closed before the tokens were spent'
+    : thought.reason === 'closed'
+      ? 'closed by the model'
+      : `closed by the budget, the model gave that ${(100 * thought.closeProbability).toFixed(1)} %`;
+  return `Usage: ${usage.input} tokens read, ${usage.thinking} thought with both marks (${closed}), ${usage.output} answered.`;
+}

@@ -47,6 +47,11 @@ export const train: Command = {
     'hold-out': { type: 'string', value: 'NAME', about: 'transcriber: never hear this speaker, and test on them' },
     tokenizer: { type: 'string', value: 'char|byte|bpe', about: 'lm: default char' },
     vocabulary: { type: 'number', about: 'lm: tokens of bpe (default 1024)' },
+    'added-tokens': {
+      type: 'string',
+      value: 'NAMES',
+      about: 'lm: marks in the text that are one token each, with spaces between: "<think> </think>"',
+    },
     config: {
       type: 'string',
       value: 'FILE',
@@ -71,6 +76,7 @@ export const train: Command = {
   examples: [
     'cairn train lm --text moby-dick.txt --minutes 3',
     'cairn train lm --text moby-dick.txt --config altup.json --tokenizer bpe',
+    'cairn train lm --text sums.txt --added-tokens "<think> </think>"',
     'cairn train teacher --text moby-dick.txt --out teacher.bin --k 8',
     'cairn train lm --text moby-dick.txt --teacher teacher.bin',
     'cairn train readers',
@@ -124,6 +130,7 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
       seed: args.number('seed') ?? 7,
       dir,
       tokenizer,
+      addedTokens: (args.text('added-tokens') ?? '').split(/\s+/).filter((name) => name !== ''),
       ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(model === undefined ? {} : { model }),
       ...(steps === undefined ? {} : { steps }),
