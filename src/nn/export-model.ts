@@ -7,7 +7,7 @@ import type { ModelConfig } from './config.ts';
 import { readModel } from './directory.ts';
 import { forward } from './forward.ts';
 import type { LmConfig } from './lm-config.ts';
-import { type Span, sightMask } from './lm-call.ts';
+import { lmSpans, type Span, sightMask } from './lm-call.ts';
 import { describeInputs } from './lm-inputs.ts';
 import { decodeProgram, lmProgram, lmState } from './lm.ts';
 import { asrState, decoderProgram, sizesOf, streamProgram } from './speech/index.ts';
@@ -24,7 +24,8 @@ export interface ExportedModel {
 /**
  * The .onnx files of a model directory. A classifier takes `x [batch, inputs]`; a language model's `model.onnx` takes
  * `ids [batch, length]` and its `decoder.onnx` one token, `positions [1]` and the past keys and values; with a stride there
- * is one `decoder.<phase>.onnx` more for every position after an anchor. A speech model gives two for each size: the
+ * is one `decoder.<phase>.onnx` more for every position after an anchor. Inputs that are computed from ids, and which earlier
+ * positions a `mask.<span>` shows, are in the metadata `cairn.inputs` and `cairn.spans`. A speech model gives two for each size: the
  * encoder of one piece of a stream with what it carries on, and the decoder of one frame.
  * @throws CairnError what `readModel` throws; `unknown_model` for a directory that is neither
  * @example
@@ -41,7 +42,9 @@ export async function exportModelDir(
       ...options,
       metadata: {
         'cairn.config': JSON.stringify(config),
-        ...(isLanguageModel(config) ? { 'cairn.inputs': describeInputs(config) } : {}),
+        ...(isLanguageModel(config)
+          ? { 'cairn.inputs': describeInputs(config), 'cairn.spans': JSON.stringify(lmSpans(config)) }
+          : {}),
       },
     }),
     inputs: def.graph.inputs.map((x) => x.name),

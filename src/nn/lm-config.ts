@@ -42,6 +42,8 @@ const memoryShape = {
   memory_ngram: z.int().min(1).max(16).exactOptional(),
   /** Rows of a position: hashes of its n-gram (default 1), hashed tables (default 1), product keys found (default 4). */
   memory_reads: z.int().min(1).max(64).exactOptional(),
+  /** Rows of several hashes are summed (default), or joined, each with a part of the width out of a table of its own. */
+  memory_combine: z.enum(['sum', 'concat']).exactOptional(),
   /** Rows are added to a layer's output (default), joined to its input, or used as small networks. */
   memory_consume: z.enum(['add', 'concat', 'expert']).exactOptional(),
   /** Hidden units of a row used as a network. Default 8. */
@@ -292,12 +294,13 @@ function memoryRules(): Rule[] {
       'memory_entries',
       'memory_ngram',
       'memory_reads',
+      'memory_combine',
       'memory_consume',
       'memory_rank',
       'memory_gate',
       'memory_layers',
     ]),
-    ...needs('memory_lookup', (c) => c.memory_lookup === 'ngram', 'be "ngram"', ['memory_ngram']),
+    ...needs('memory_lookup', (c) => c.memory_lookup === 'ngram', 'be "ngram"', ['memory_ngram', 'memory_combine']),
     ...needs('memory_consume', (c) => c.memory_consume === 'expert', 'be "expert"', ['memory_rank']),
     rule('memory_entries', ['ngram', 'lsh', 'softmax', 'product'], given, (c) => c.memory_entries !== undefined),
     rule(
@@ -335,6 +338,18 @@ function memoryRules(): Rule[] {
       ['token', 'softmax'],
       () => 'be absent or 1: these lookups read one row',
       (c) => (c.memory_reads ?? 1) === 1,
+    ),
+    rule(
+      'memory_reads',
+      ['ngram'],
+      (c) => `divide hidden_size ${c.hidden_size} where memory_combine is "concat"`,
+      (c) => c.memory_combine !== 'concat' || c.hidden_size % (c.memory_reads ?? 1) === 0,
+    ),
+    rule(
+      'memory_combine',
+      ['ngram'],
+      () => 'be absent or "sum" where rows are networks',
+      (c) => c.memory_combine !== 'concat' || c.memory_consume !== 'expert',
     ),
     rule(
       'memory_gate',

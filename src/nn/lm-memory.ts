@@ -17,6 +17,7 @@ export function memoryOf(c: LmConfig, layer: number): MemoryTable | undefined {
     width: c.hidden_size,
     entries: c.memory_entries ?? c.vocab_size,
     reads: c.memory_reads ?? (product ? 4 : 1),
+    ...(c.memory_combine === undefined ? {} : { combine: c.memory_combine }),
     rank: c.memory_rank ?? 8,
     gate: c.memory_gate ?? false,
   };

@@ -234,6 +234,17 @@ test.each([
   ['memory_entries', { memory_lookup: 'ngram' }, 'be given where memory_lookup is "ngram"'],
   ['memory_entries', { memory_lookup: 'lsh', memory_entries: 12 }, 'be a power of two, got 12'],
   ['memory_entries', { memory_lookup: 'product', memory_entries: 12 }, 'be a square, got 12'],
+  [
+    'memory_reads',
+    { memory_lookup: 'ngram', memory_entries: 9, memory_reads: 3, memory_combine: 'concat' },
+    'divide hidden_size',
+  ],
+  ['memory_lookup', { memory_lookup: 'lsh', memory_entries: 8, memory_combine: 'concat' }, 'be "ngram"'],
+  [
+    'memory_combine',
+    { memory_lookup: 'ngram', memory_entries: 8, memory_combine: 'concat', memory_consume: 'expert' },
+    'be absent or "sum"',
+  ],
   ['memory_reads', { memory_lookup: 'product', memory_entries: 9 }, 'be at most the root of memory_entries 9'],
   ['memory_consume', { memory_lookup: 'token', memory_rank: 2 }, 'be "expert" where memory_rank is given'],
   ['memory_layers', { memory_lookup: 'token', memory_layers: [2] }, 'name layers below num_hidden_layers 2'],

@@ -9,7 +9,7 @@ export type MemoryLookup = 'token' | 'ngram' | 'lsh' | 'softmax' | 'product';
 export type MemoryConsume = 'add' | 'concat' | 'expert';
 
 /**
- * Parameters: `table [rows, width]`, or for small networks `down` and `up [rows, width * rank]`; `concat.weight
+ * Parameters: `table [rows, width]`, with joined reads `[rows, width / reads]`; or for small networks `down` and `up [rows, width * rank]`; `concat.weight
  * [2 width, width]`; `gate_key.weight [width, width]`; and those of the lookup: `hash.*`, `router.weight`, `query.weight`, `keys`.
  */
 export interface MemoryTable {
@@ -20,6 +20,8 @@ export interface MemoryTable {
   readonly entries: number;
   /** Rows of a position: hashes of n-grams, hashed tables, or product keys found. */
   readonly reads: number;
+  /** How the rows of several hashes of an n-gram make one: summed out of one table, or joined, each `width / reads` wide out of its own. */
+  readonly combine?: 'sum' | 'concat';
   /** Hidden units of a row used as a network. */
   readonly rank: number;
   /** Scales what was read by how well it fits the position's vector. */
@@ -34,8 +36,7 @@ export function readMemory(b: Builder, table: MemoryTable, x: Tensor, inputs: Om
     if (table.gate) throw new CairnError('bad_memory', 'Expected no gate with rows used as networks, got one.');
     return runExperts(b, table, unit, rows);
   }
-  const stored = b.param(b.path('table'), [rowsOf(table), table.width], zeros, { decay: false, tags: [ROWS] });
-  const read = weighted(gather(stored, rows.index), rows.weights); // [..., width]
+  const read = table.combine === 'concat' ? joined(b, table, rows) : summed(b, table, rows); // [..., width]
   const value = table.gate ? read.mul(fit(b, table, unit, read)) : read;
   if (table.consume === 'add') return value;
   const { width } = table;
@@ -44,8 +45,28 @@ export function readMemory(b: Builder, table: MemoryTable, x: Tensor, inputs: Om
 }
 
 /** Rows in all. */
-export function rowsOf({ lookup, entries, reads }: Pick<MemoryTable, 'lookup' | 'entries' | 'reads'>): number {
-  return lookup === 'lsh' ? entries * reads : entries;
+export function rowsOf(table: Pick<MemoryTable, 'lookup' | 'entries' | 'reads' | 'combine'>): number {
+  const { lookup, entries, reads, combine } = table;
+  return lookup === 'lsh' || combine === 'concat' ? entries * reads : entries;
+}
+
+/** One row, or the weighted sum of several. */
+function summed(b: Builder, table: MemoryTable, { index, weights }: Rows): Tensor {
+  const stored = b.param(b.path('table'), [rowsOf(table), table.width], zeros, { decay: false, tags: [ROWS] });
+  return weighted(gather(stored, index), weights);
+}
+
+/** One narrow row out of each of `reads` tables that lie one after another, side by side. */
+function joined(b: Builder, table: MemoryTable, { index }: Rows): Tensor {
+  const { entries, width, reads, lookup } = table;
+  if (lookup !== 'ngram' || width % reads !== 0) {
+    throw new CairnError('bad_memory', `Expected joined rows of n-grams, a part of ${width} each, got ${reads} rows.`);
+  }
+  const shape = [rowsOf(table), width / reads];
+  const stored = b.param(b.path('table'), shape, zeros, { decay: false, tags: [ROWS] });
+  const first = Array.from({ length: reads }, (_, m) => m * entries);
+  const read = gather(stored, index.add(b.constant(first, [reads], 'i32')));
+  return read.reshape([...index.shape.slice(0, -1), width]);
 }
 
 /** `[..., reads, n]` to `[..., n]`. */

@@ -50,6 +50,7 @@ function setting(table: MemoryTable, seed: number) {
 const lookups: MemoryTable[] = [
   base,
   { ...base, reads: 3 },
+  { ...base, reads: 3, combine: 'concat' },
   { ...base, lookup: 'token', entries: 7 },
   { ...base, lookup: 'lsh' },
   { ...base, lookup: 'lsh', reads: 3 },
@@ -60,10 +61,11 @@ const tables: MemoryTable[] = lookups.flatMap((t) => [
   t,
   { ...t, gate: true },
   { ...t, consume: 'concat' as const },
-  { ...t, consume: 'expert' as const },
+  ...(t.combine === 'concat' ? [] : [{ ...t, consume: 'expert' as const }]),
 ]);
 
-const nameOf = (t: MemoryTable): string => `${t.lookup} x ${t.reads}, ${t.consume}${t.gate ? ', gated' : ''}`;
+const nameOf = (t: MemoryTable): string =>
+  `${t.lookup} x ${t.reads}${t.combine === 'concat' ? ' joined' : ''}, ${t.consume}${t.gate ? ', gated' : ''}`;
 
 test.each(tables.map((t) => [nameOf(t), t] as const))('%s: silent at first; gradients are exact', (_, table) => {
   for (const seed of [1, 2]) {
@@ -83,7 +85,8 @@ test.each(tables.map((t) => [nameOf(t), t] as const))('%s: silent at first; grad
     );
     expect(worst).toBeLessThan(1e-5);
     expect(names).toContain(table.consume === 'expert' ? 'up' : 'table');
-    if (table.consume !== 'expert') expect(state.get('table').shape).toEqual([rowsOf(table), 6]);
+    if (table.consume !== 'expert')
+      expect(state.get('table').shape).toEqual([rowsOf(table), table.combine === 'concat' ? 2 : 6]);
   }
 });
 
@@ -98,6 +101,19 @@ test('rows that are read and added are the sum of the table at the hashed places
       expect(y[t * 6 + d]).toBeCloseTo(sum, 12);
     }
   }
+});
+
+test('rows that are joined lie side by side, each out of the table of its hash; one joined row is one summed row', () => {
+  const { state, y, feeds } = setting({ ...base, reads: 3, combine: 'concat' }, 4);
+  const stored = state.get('table').data;
+  const rows = feeds.ngrams!;
+  for (let t = 0; t < T; t++) {
+    for (let d = 0; d < 6; d++) {
+      const m = Math.floor(d / 2);
+      expect(y[t * 6 + d]).toBe(stored[(m * base.entries + rows[t * 3 + m]!) * 2 + (d % 2)]);
+    }
+  }
+  expect(setting({ ...base, combine: 'concat' }, 4).y).toEqual(setting(base, 4).y);
 });
 
 test('a row used as a network is V gelu(U x)', () => {
