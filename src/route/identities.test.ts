@@ -40,15 +40,57 @@ describe('psi', () => {
     );
   });
 
+  it('joint with one-hot phi is shrunk, and with n0 = 0 paper, to rounding', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e6 }), fc.integer({ min: 1, max: 9 }), (seed, k) => {
+        const table = randomTable(seed);
+        const hard = oneHot(softPhi(new Rng(seed), table.count, k), k);
+        const n0 = seed % 20;
+        const weight = Float64Array.from({ length: table.count }, (_, j) => 0.5 + (j % 3));
+        for (const options of [{ n0 }, { n0, weight }]) {
+          const joint = estimatePsi(hard, table.error, k, { ...options, estimator: 'joint' });
+          const shrunk = estimatePsi(hard, table.error, k, { ...options, estimator: 'shrunk' });
+          joint.value.forEach((v, i) => expect(Math.abs(v - shrunk.value[i]!)).toBeLessThan(1e-9));
+          if (!('weight' in options))
+            joint.effective.forEach((v, i) => expect(Math.abs(v - shrunk.effective[i]!)).toBeLessThan(1e-6));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('joint solves its least squares: any other deviations fit worse', () => {
+    const table = randomTable(8);
+    const phi = softPhi(new Rng(8), table.count, 4);
+    const { value, mean } = estimatePsi(phi, table.error, 4, { estimator: 'joint', n0: 3 });
+    const loss = (d: ArrayLike<number>): number => {
+      let sum = 0;
+      for (let c = 0; c < 4; c++) sum += 3 * d[c]! ** 2;
+      for (let j = 0; j < table.count; j++) {
+        let r = table.error[j * 4]! - mean[0]!;
+        for (let c = 0; c < 4; c++) r -= phi[j * 4 + c]! * d[c]!;
+        sum += r * r;
+      }
+      return sum;
+    };
+    const best = Array.from({ length: 4 }, (_, c) => value[c * 4]! - mean[0]!);
+    for (let c = 0; c < 4; c++)
+      for (const step of [-1e-3, 1e-3]) expect(loss(best.with(c, best[c]! + step))).toBeGreaterThan(loss(best));
+  });
+
   it('with K = 1 every estimator gives the model means, bit for bit, and a huge n0 gives them to 1e-9', () => {
     const table = randomTable(5);
     const means = columnMeans(table.error, 4);
     const ones = new Float64Array(table.count).fill(1);
-    for (const estimator of ['paper', 'shrunk', 'soft'] as const) {
+    for (const estimator of ['paper', 'shrunk', 'soft', 'joint'] as const) {
       expect(estimatePsi(ones, table.error, 1, { estimator }).value).toEqual(means);
     }
     const far = estimatePsi(softPhi(new Rng(1), table.count, 5), table.error, 5, { n0: 1e12 }).value;
     far.forEach((v, i) => expect(Math.abs(v - means[i % 4]!)).toBeLessThan(1e-9));
+    for (const n0 of [1e12, Infinity]) {
+      const joint = estimatePsi(softPhi(new Rng(1), table.count, 5), table.error, 5, { n0, estimator: 'joint' }).value;
+      joint.forEach((v, i) => expect(Math.abs(v - means[i % 4]!)).toBeLessThan(1e-9));
+    }
     const infinite = estimatePsi(softPhi(new Rng(1), table.count, 5), table.error, 5, { n0: Infinity }).value;
     infinite.forEach((v, i) => expect(v).toBe(means[i % 4]!));
   });

@@ -1,9 +1,12 @@
-// Psi: what a model gets wrong on each kind of input, estimated from a small labelled set (2502.08773). Three estimators;
+// Psi: what a model gets wrong on each kind of input, estimated from a small labelled set (2502.08773). Four estimators;
 // `soft` with one-hot Phi equals `shrunk`, `shrunk` with n0 = 0 equals `paper`, K = 1 equals the model means, bit for bit.
+// `joint` with one-hot Phi equals `shrunk` too, to rounding.
 import { CairnError } from '../errors.ts';
+import { jointPsi, type JointFactors } from './joint-psi.ts';
 import { columnMeans } from './table.ts';
 
-export type Estimator = 'paper' | 'shrunk' | 'soft';
+/** `joint`: the kinds fitted together by ridge regression, see joint-psi.ts; the others take every kind by itself. */
+export type Estimator = 'paper' | 'shrunk' | 'soft' | 'joint';
 
 export interface PsiOptions {
   /** Default `soft`. */
@@ -12,6 +15,8 @@ export interface PsiOptions {
   readonly n0?: number;
   /** [n] how much each labelled input counts, where they were not drawn evenly. Default 1 each. */
   readonly weight?: Float64Array;
+  /** What `joint` found before on the same phi without weights, to be used again. */
+  readonly factors?: JointFactors;
 }
 
 /** Estimates of K x M values with the weights behind them. */
@@ -22,7 +27,7 @@ export interface Psi {
   readonly value: Float64Array;
   /** [K] labelled inputs (or their mass) in each kind. */
   readonly mass: Float64Array;
-  /** [K] effective number (sum w)^2 / sum w^2. */
+  /** [K] effective number (sum w)^2 / sum w^2; for `joint` that of prompts of one kind each that would say as much. */
   readonly effective: Float64Array;
   /** [M] mean over all labelled inputs. */
   readonly mean: Float64Array;
@@ -49,7 +54,7 @@ export function estimatePsi(phi: Float64Array, target: Float64Array, k: number, 
   }
   const estimator = options.estimator ?? 'soft';
   const n0 = estimator === 'paper' ? 0 : (options.n0 ?? 10);
-  const weights = estimator === 'soft' ? phi : oneHot(phi, k);
+  const weights = isSoft(estimator) ? phi : oneHot(phi, k);
   const sum = new Float64Array(k * models);
   const mass = new Float64Array(k);
   const squares = new Float64Array(k);
@@ -63,13 +68,19 @@ export function estimatePsi(phi: Float64Array, target: Float64Array, k: number, 
     }
   }
   const mean = options.weight ? weightedMeans(target, options.weight, models) : columnMeans(target, models);
-  const value = new Float64Array(k * models);
-  const effective = new Float64Array(k);
-  for (let c = 0; c < k; c++) {
-    effective[c] = squares[c]! > 0 ? mass[c]! ** 2 / squares[c]! : 0;
-    for (let m = 0; m < models; m++) value[c * models + m] = shrink(sum[c * models + m]!, mass[c]!, mean[m]!, n0);
-  }
+  const { value, effective } =
+    estimator === 'joint'
+      ? jointPsi(phi, target, k, mean, n0, options.weight, options.factors)
+      : {
+          value: Float64Array.from(sum, (s, i) => shrink(s, mass[Math.floor(i / models)]!, mean[i % models]!, n0)),
+          effective: Float64Array.from(mass, (w, c) => (squares[c]! > 0 ? w ** 2 / squares[c]! : 0)),
+        };
   return { k, models, value, mass, effective, mean, n0, count: n };
+}
+
+/** Whether the estimator takes a prompt for what it is in part; the others make its assignment one-hot. */
+export function isSoft(estimator: Estimator): boolean {
+  return estimator === 'soft' || estimator === 'joint';
 }
 
 function weightedMeans(target: Float64Array, weight: Float64Array, models: number): Float64Array {

@@ -164,13 +164,17 @@ describe('the online router', () => {
     for (const [judge, source] of sources) {
       for (const [i, world] of worlds.entries()) {
         const { online, fitted, router } = live(world, i, { judge, requests: 4000, source, lies: true });
-        // Without a guard the same lies make the router worse by 0.2 and more.
         expect(online - fitted, `${judge} ${i}`).toBeLessThan(judge === 'replay' ? 0.01 : 0.06);
         expect(router.standing().learnedWeight).toBeLessThan(0.15);
       }
     }
-    const unguarded = live(worlds[1]!, 1, { judge: 'outcomes', requests: 4000, source: () => 'explicit', lies: true });
-    expect(unguarded.online - unguarded.fitted).toBeGreaterThan(0.15);
+    // The same lies without a guard.
+    const harm = worlds.map((world, i) => {
+      const lie = { judge: 'outcomes', requests: 4000, source: () => 'explicit', lies: true } as const;
+      const { online, fitted } = live(world, i, lie);
+      return online - fitted;
+    });
+    expect(harm.reduce((a, b) => a + b) / harm.length).toBeGreaterThan(0.1);
   });
 
   it('goes on from a stored state as if never interrupted', () => {

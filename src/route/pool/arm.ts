@@ -3,6 +3,7 @@
 // why one can be added while others serve: fitting M arms and adding one equals fitting M + 1, bit for bit.
 import { phiOfRows, mapsOf } from '../bagged-map.ts';
 import type { FeatureMap } from '../kmeans.ts';
+import type { JointFactors } from '../joint-psi.ts';
 import { estimatePsi, type Estimator } from '../psi.ts';
 import { callCost, type ModelInfo } from '../tables/prompt-table.ts';
 
@@ -54,11 +55,20 @@ export interface ArmEstimate {
 /** Shrinkage of expected tokens, in labelled prompts, on the logarithm. */
 const TOKEN_N0 = 10;
 
+/** The labelled prompts under one map. */
+export interface LabelledMap {
+  readonly k: number;
+  /** [N, K] */
+  readonly phi: Float64Array;
+  /** What arms that answered all of them share. */
+  readonly factors?: JointFactors;
+}
+
 /** The labelled prompts of a router as every arm sees them. */
 export interface Labelled {
   readonly count: number;
   /** Per map of the bag: its K and Phi [N, K]. */
-  readonly phis: readonly { readonly k: number; readonly phi: Float64Array }[];
+  readonly phis: readonly LabelledMap[];
   /** [N] input tokens. */
   readonly inTokens: Float64Array;
 }
@@ -67,7 +77,7 @@ export interface Labelled {
 export function labelledUnder(map: FeatureMap, features: Float32Array, inTokens: Float64Array): Labelled {
   return {
     count: inTokens.length,
-    phis: mapsOf(map).map((m) => ({ k: m.k, phi: phiOfRows(m, features) })),
+    phis: mapsOf(map).map((m) => ({ k: m.k, phi: phiOfRows(m, features), factors: new Map() })),
     inTokens,
   };
 }
@@ -77,9 +87,10 @@ export function estimateArm(arm: ArmRecord, labelled: Labelled, options: Estimat
   const rows = known(arm.error);
   const error = pick(arm.error, rows);
   const weighted = arm.weight ? { ...options, weight: pick(arm.weight, rows) } : options;
-  const parts = labelled.phis.map(({ k, phi }) => {
+  const parts = labelled.phis.map(({ k, phi, factors }) => {
     const own = pickRows(phi, k, rows);
-    const psi = rows.length === 0 ? undefined : estimatePsi(own, error, k, weighted);
+    const known = own === phi && factors ? { ...weighted, factors } : weighted;
+    const psi = rows.length === 0 ? undefined : estimatePsi(own, error, k, known);
     return { k, psi };
   });
   const k = parts.reduce((sum, p) => sum + p.k, 0);
@@ -125,7 +136,8 @@ export function estimateArm(arm: ArmRecord, labelled: Labelled, options: Estimat
 export function posteriorVariance(psi: number, n: number, mean: number, count: number, n0: number): number {
   const strength = Math.max(n0, 1); // `paper` has no prior; one observation keeps a variance for empty kinds
   const pull = strength === Infinity ? 1 : strength / (n + strength);
-  const own = (psi * (1 - psi)) / (n + strength + 1);
+  const p = Math.min(1, Math.max(0, psi)); // `joint` may leave the range by a little
+  const own = (p * (1 - p)) / (n + strength + 1);
   const prior = ((mean * (1 - mean)) / Math.max(1, count)) * pull ** 2;
   return Math.max(own + prior, 1e-9);
 }

@@ -41,7 +41,7 @@ const cardSchema = z.object({
     }),
   ]),
   map: z.object({ kinds: z.array(z.object({ kind: z.enum(['kmeans', 'learned']), K: z.number().int() })).min(1) }),
-  estimator: z.enum(['paper', 'shrunk', 'soft']),
+  estimator: z.enum(['paper', 'shrunk', 'soft', 'joint']),
   shrinkage: z.object({ n0: z.number().nullable() }),
   operating: operatingSchema,
   models: z

@@ -106,15 +106,32 @@ describe('leave one out', () => {
     const phi = Float64Array.from(Array.from({ length: n }, () => rng.dirichlet([1, 1, 1])).flat());
     const labelled: Labelled = { count: n, phis: [{ k: 3, phi }], inTokens: new Float64Array(n) };
     const errors = Array.from({ length: n }, (_, j) => (j === 4 ? NaN : rng.uniform()));
-    for (const weight of [undefined, Float64Array.from({ length: n }, () => 0.5 + rng.uniform())]) {
+    const weights = Float64Array.from({ length: n }, () => 0.5 + rng.uniform());
+    for (const [estimator, weight] of [['soft'], ['soft', weights], ['joint'], ['joint', weights]] as const) {
       const a = { ...arm(errors), ...(weight ? { weight } : {}) };
-      const gamma = leaveOneOut(a, labelled, { estimator: 'soft', n0: 4 });
+      const gamma = leaveOneOut(a, labelled, { estimator, n0: 4 });
       for (const j of [0, 4, 17]) {
         const without = { ...a, error: Float64Array.from(errors, (e, i) => (i === j ? NaN : e)) };
-        const { psi } = estimateArm(without, labelled, { estimator: 'soft', n0: 4 });
+        const { psi } = estimateArm(without, labelled, { estimator, n0: 4 });
         let wanted = 0;
         for (let k = 0; k < 3; k++) wanted += phi[j * 3 + k]! * psi[k]!;
-        expect(gamma[j]).toBeCloseTo(wanted, 12);
+        expect(gamma[j]).toBeCloseTo(wanted, 10);
+      }
+    }
+  });
+
+  it('with joint it does not matter whether arms share what depends on the prompts only', () => {
+    const rng = new Rng(5);
+    const n = 40;
+    const phi = Float64Array.from(Array.from({ length: n }, () => rng.dirichlet([1, 1, 1])).flat());
+    const plain: Labelled = { count: n, phis: [{ k: 3, phi }], inTokens: new Float64Array(n) };
+    const sharing: Labelled = { ...plain, phis: [{ k: 3, phi, factors: new Map() }] };
+    const complete = Array.from({ length: n }, () => rng.uniform());
+    for (const errors of [complete, complete.with(7, NaN), complete.toReversed()]) {
+      for (const n0 of [0.5, 4, Infinity]) {
+        const options = { estimator: 'joint', n0 } as const;
+        expect(leaveOneOut(arm(errors), sharing, options)).toEqual(leaveOneOut(arm(errors), plain, options));
+        expect(estimateArm(arm(errors), sharing, options)).toEqual(estimateArm(arm(errors), plain, options));
       }
     }
   });

@@ -113,6 +113,7 @@ export class Confidence {
     const d = Float64Array.from(rows, (j) => x[j]! - y[j]!);
     const squares = d.map((v) => v * v);
     const n0 = Math.max(options.n0, 1);
+    const moments = options.estimator === 'joint' ? { ...options, estimator: 'soft' as const } : options;
     const values: number[] = [];
     const variances: number[] = [];
     for (const { k, phi } of this.#router.labelled.phis) {
@@ -124,12 +125,13 @@ export class Confidence {
       const own = new Float64Array(rows.length * k);
       rows.forEach((j, i) => own.set(phi.subarray(j * k, (j + 1) * k), i * k));
       const first = estimatePsi(own, d, k, options);
-      const second = estimatePsi(own, squares, k, options);
+      const plain = moments === options ? first : estimatePsi(own, d, k, moments);
+      const second = estimatePsi(own, squares, k, moments);
       const global = second.mean[0]! - first.mean[0]! ** 2;
       for (let c = 0; c < k; c++) {
         values.push(first.value[c]!);
         // The second moment is shrunk as the first is, so a kind with few prompts has about the spread of all.
-        const spread = Math.max(second.value[c]! - first.value[c]! ** 2, 1e-6);
+        const spread = Math.max(second.value[c]! - plain.value[c]! ** 2, 1e-6);
         const n = first.effective[c]!;
         const prior = Number.isFinite(n0) ? (n0 / (n + n0)) ** 2 : 1;
         const data = Number.isFinite(n0) ? spread / (n + n0) : 0;

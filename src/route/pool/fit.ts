@@ -6,7 +6,7 @@ import { embedAll, type Encoder } from '../encoder.ts';
 import { fitLsa, type LsaOptions } from '../features/lsa.ts';
 import type { PromptEncoder } from '../features/prompt-encoder.ts';
 import { fitKMeans, type FeatureMap } from '../kmeans.ts';
-import { fitLearnedMap, LearnedMap, thetaOf } from '../learned-map.ts';
+import { fitLearnedMap, LearnedMap, thetaOf, type LearnedMapOptions, type SideLabels } from '../learned-map.ts';
 import type { Estimator } from '../psi.ts';
 import { roughTokens, toEvaluation, type PromptTable } from '../tables/prompt-table.ts';
 import type { ArmRecord } from './arm.ts';
@@ -27,7 +27,10 @@ export interface MapOptions {
   readonly grains?: readonly number[];
   /** Sharpness of soft maps. Default 10. */
   readonly temperature?: number;
-  readonly epochs?: number;
+  /** How `learned` maps are trained. Default: as in `fitLearnedMap`. */
+  readonly training?: Omit<LearnedMapOptions, 'rng' | 'temperature'>;
+  /** What else is known of the rows, for `learned` maps. */
+  readonly side?: SideLabels;
   readonly rng: Rng;
 }
 
@@ -51,19 +54,28 @@ export function fitMap(
     if (options.kind === 'soft') return new LearnedMap(Float32Array.from(thetaOf(start, temperature)), dim);
     return fitLearnedMap(
       start,
-      { features, dim, error: error ?? new Float64Array(0) },
-      {
-        rng: rng.fork('learn'),
-        temperature,
-        ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
-      },
+      { features, dim, error: error ?? new Float64Array(0), ...(options.side ? { side: options.side } : {}) },
+      { ...options.training, rng: rng.fork('learn'), temperature },
     );
   });
   return maps.length === 1 ? maps[0]! : new BaggedMap(maps);
 }
 
-/** Kinds of a bag's maps over the chosen K: two grains see more than one, and cost no labels. */
-const GRAINS: readonly number[] = [1, 1.5];
+/** Kinds of the default bag's maps over K, and how many maps there are of each: many grains cost no labels. */
+const GRAINS: readonly number[] = [0.5, 0.75, 1, 1.5];
+const MAPS_PER_GRAIN = 4;
+
+/** K of the default bag, cut at a tenth of the labelled prompts. */
+export const DEFAULT_KINDS = 20;
+
+/**
+ * How the default bag is trained: noise nearly as long as a row and steps that fade keep maps of few training models from
+ * learning their luck.
+ */
+const TRAINING = { learningRate: 0.1, anneal: true, noise: 0.85 } as const;
+
+/** Maps of K kinds whose predictions are averaged, as a fit takes them unless it is told otherwise. */
+const BAG = { grains: GRAINS, bags: MAPS_PER_GRAIN, training: TRAINING } as const;
 
 /** A map with how it was chosen. */
 export interface SelectedMap {
@@ -72,7 +84,8 @@ export interface SelectedMap {
 }
 
 /**
- * Fits one map per candidate K, chooses K and n0 on the labelled prompts, and fits the bag for the chosen K.
+ * Fits the default bag and chooses n0 on the labelled prompts. With `k: 'chosen'`, first one map per candidate K, and the bag is
+ * that of the best; which on our tables is worse than many grains around one K.
  * @param features [n, dim] of the prompts the maps may see
  * @param error [n, H] errors of the training models on them
  * @param data labelled prompts, with the models that K and n0 are chosen by
@@ -83,30 +96,36 @@ export function selectedMap(
   error: Float64Array | undefined,
   data: SelectionData,
   options: Omit<MapOptions, 'k'> & {
-    readonly k?: number;
+    readonly k?: number | 'chosen';
     readonly n0?: number;
     readonly estimator?: Estimator;
     /** Maps fitted before on the same features with the same seed, by size; new ones are added. */
     readonly fitted?: Map<string, FeatureMap>;
   },
 ): SelectedMap {
-  const limit = Math.max(1, Math.floor(data.inTokens.length / 5));
+  const labelled = data.inTokens.length;
+  const limit = Math.max(1, Math.floor(labelled / 5));
   const fits = K_CANDIDATES.filter((k) => k <= limit);
-  const ks = options.k !== undefined ? [options.k] : fits.length > 0 ? fits : [limit];
+  const ks =
+    options.k === 'chosen'
+      ? fits.length > 0
+        ? fits
+        : [limit]
+      : [options.k ?? Math.max(1, Math.min(DEFAULT_KINDS, Math.floor(labelled / 10)))];
   const fitOnce = (map: Omit<MapOptions, 'rng' | 'kind'>): FeatureMap => {
     const key = `${map.k}/${map.bags ?? 3}/${map.grains?.join() ?? ''}`;
-    const known = options.fitted?.get(key) ?? fitMap(features, dim, error, { ...options, ...map });
+    const known = options.fitted?.get(key) ?? fitMap(features, dim, error, { ...BAG, ...options, ...map });
     options.fitted?.set(key, known);
     return known;
   };
   const bag = (k: number): FeatureMap =>
-    fitOnce(options.bags === undefined ? { k, grains: GRAINS } : { k, bags: options.bags });
+    fitOnce(options.bags === undefined ? { ...BAG, k } : { k, bags: options.bags, grains: [1] });
   const n0s = options.n0 !== undefined ? [options.n0] : N0_CANDIDATES;
   if (ks.length === 1) {
     const map = bag(ks[0]!);
     return { map, selection: select([{ k: ks[0]!, map }], data, options.estimator, n0s) };
   }
-  const single = ks.map((k) => ({ k, map: fitOnce({ k, bags: 1 }) }));
+  const single = ks.map((k) => ({ k, map: fitOnce({ k, bags: 1, grains: [1] }) }));
   const { k } = select(single, data, options.estimator, n0s);
   const map = bag(k);
   const last = select([{ k, map }], data, options.estimator, n0s);
@@ -123,10 +142,11 @@ export interface RouterFitOptions {
   readonly trainingModels?: readonly string[];
   /** Default: `learned` when there are labels to learn from, else `soft`. */
   readonly map?: MapKind;
-  /** Kinds per map. Default: chosen. */
-  readonly k?: number;
-  /** Maps of K kinds whose predictions are averaged. Default: three of K and three of 1.5 K. */
+  /** Kinds per map; `chosen`: by the training models. Default: 20, at most a tenth of the labelled prompts. */
+  readonly k?: number | 'chosen';
+  /** Maps of K kinds whose predictions are averaged. Default: four each of K/2, 3K/4, K and 3K/2 kinds. */
   readonly bags?: number;
+  /** Default `joint`. */
   readonly estimator?: Estimator;
   /** Strength of shrinkage. Default: chosen. */
   readonly n0?: number;
@@ -234,7 +254,7 @@ function finishFit(
     trainingModels.forEach((m, h) => (error[i * trainingModels.length + h] = evaluation.error[j * M + m]!)),
   );
   const arms = armsOf(table, rows, evaluation.cost);
-  const estimator = options.estimator ?? 'soft';
+  const estimator = options.estimator ?? 'joint';
   options.onProgress?.(`A ${kind} map of ${training.length} prompts and ${trainingModels.length} models.`);
   const { map, selection } = selectedMap(
     features,

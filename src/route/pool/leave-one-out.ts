@@ -1,5 +1,6 @@
 // Predictions for the labelled prompts themselves, each as if it had not been labelled. Exact, without refitting: a prompt's
-// own share is taken out of the sums of the `soft` or `shrunk` estimator and of the mean.
+// own share is taken out of the sums of the `soft` or `shrunk` estimator and of the mean, or of the regression of `joint`.
+import { jointLeaveOneOut } from '../joint-psi.ts';
 import { oneHot, shrink } from '../psi.ts';
 import type { ArmRecord, EstimateOptions, Labelled } from './arm.ts';
 
@@ -11,6 +12,13 @@ import type { ArmRecord, EstimateOptions, Labelled } from './arm.ts';
 export function leaveOneOut(arm: ArmRecord, labelled: Labelled, options: EstimateOptions): Float64Array {
   const n = labelled.count;
   const out = new Float64Array(n);
+  if (options.estimator === 'joint') {
+    for (const { k, phi, factors } of labelled.phis) {
+      const gamma = jointLeaveOneOut(phi, k, arm.error, options.n0, arm.weight, factors);
+      for (let j = 0; j < n; j++) out[j] = out[j]! + gamma[j]! / labelled.phis.length;
+    }
+    return out;
+  }
   const weightOf = (j: number): number => arm.weight?.[j] ?? 1;
   let total = 0;
   let count = 0;

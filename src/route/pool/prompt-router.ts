@@ -188,7 +188,8 @@ export class PromptRouter {
       if (filter) (removed[filter] ??= []).push(arms[a]!.id);
       else {
         const score = gamma[a]! + lambda * (cost / this.#scale);
-        ranking.push({ id: arms[a]!.id, index: a, expectedError: gamma[a]!, expectedCost: cost, score });
+        const expectedError = Math.min(1, Math.max(0, gamma[a]!));
+        ranking.push({ id: arms[a]!.id, index: a, expectedError, expectedCost: cost, score });
       }
     }
     ranking.sort((a, b) => a.score - b.score || a.expectedCost - b.expectedCost || a.index - b.index);

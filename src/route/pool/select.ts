@@ -7,7 +7,7 @@ import { leaveOneOut } from './leave-one-out.ts';
 import type { Estimator } from '../psi.ts';
 
 /** Strengths of shrinkage that are tried. */
-export const N0_CANDIDATES: readonly number[] = [2, 3, 5, 10, 20, 40, 80, Infinity];
+export const N0_CANDIDATES: readonly number[] = [0.5, 1, 2, 3, 5, 10, 20, 40, 80, Infinity];
 
 /** Kinds per map that are tried, cut at a fifth of the labelled prompts. */
 export const K_CANDIDATES: readonly number[] = [5, 10, 20, 30, 50];
@@ -41,7 +41,7 @@ export interface SelectionData {
 export function select(
   maps: readonly { readonly k: number; readonly map: FeatureMap }[],
   data: SelectionData,
-  estimator: Estimator = 'soft',
+  estimator: Estimator = 'joint',
   n0s: readonly number[] = N0_CANDIDATES,
 ): Selection {
   const tried: { k: number; n0: number; loss: number }[] = [];

@@ -135,7 +135,7 @@ function defaultMethod(
       map: chosen.map,
       validation,
       arms,
-      options: { estimator: 'soft', n0: chosen.selection.n0 },
+      options: { estimator: 'joint', n0: chosen.selection.n0 },
       operating: { kind: 'knee' },
       revision: 0,
       provenance: {},
