@@ -27,6 +27,7 @@ const CASES: readonly Case[] = [
   { name: 'routellm-2model', unseen: 2, validation: [200, 800] },
 ];
 const PEERS: readonly Method[] = [
+  'default-untold',
   'zero',
   'knn',
   'paper',
@@ -38,6 +39,7 @@ const PEERS: readonly Method[] = [
   'oracle',
 ];
 const NAMES: Partial<Record<Method, string>> = {
+  'default-untold': 'Cairn, not told the tasks',
   zero: 'ZeroRouter',
   knn: 'K-NN (40)',
   paper: 'UniRoute K-means, as published',
@@ -96,6 +98,7 @@ async function oneTable(known: Case, folder: string, options: BenchOptions): Pro
       };
     });
     const published = qnc('paper');
+    const untold = of('default-untold').length > 0 ? `; not told the tasks ${qnc('default-untold').toFixed(3)}` : '';
     const qncRow: BenchRow = {
       case: `${known.name}, ${size} labelled: QNC`,
       ours: qnc('default'),
@@ -103,7 +106,7 @@ async function oneTable(known: Case, folder: string, options: BenchOptions): Pro
       peerName: NAMES['paper']!,
       ratio: published / qnc('default'),
       unit: 'share of cost',
-      ...(aim ? { note: `aim ${aim[1]}` } : {}),
+      note: `${aim ? `aim ${aim[1]}` : 'no aim'}${untold}`,
     };
     return [...areas, qncRow];
   });

@@ -45,17 +45,43 @@ export class KMeans implements FeatureMap {
 
   /** The nearest centroid of z; ties go to the lower index. `offset` reads a row of a larger array. */
   assign(z: ArrayLike<number>, offset = 0): number {
+    const { dim, centroids } = this;
+    const half = this.#half;
     let best = 0;
     let bestScore = -Infinity;
-    for (let k = 0; k < this.k; k++) {
-      let dot = 0;
-      const base = k * this.dim;
-      for (let d = 0; d < this.dim; d++) dot += z[offset + d]! * this.centroids[base + d]!;
-      const score = dot - this.#half[k]!;
-      if (score > bestScore) {
-        bestScore = score;
-        best = k;
+    let k = 0;
+    // Four centroids at a time: their sums do not wait for each other.
+    for (; k + 4 <= this.k; k += 4) {
+      const b0 = k * dim;
+      const b1 = b0 + dim;
+      const b2 = b1 + dim;
+      const b3 = b2 + dim;
+      let s0 = 0;
+      let s1 = 0;
+      let s2 = 0;
+      let s3 = 0;
+      for (let d = 0; d < dim; d++) {
+        const v = z[offset + d]!;
+        s0 += v * centroids[b0 + d]!;
+        s1 += v * centroids[b1 + d]!;
+        s2 += v * centroids[b2 + d]!;
+        s3 += v * centroids[b3 + d]!;
       }
+      s0 -= half[k]!;
+      s1 -= half[k + 1]!;
+      s2 -= half[k + 2]!;
+      s3 -= half[k + 3]!;
+      if (s0 > bestScore) [best, bestScore] = [k, s0];
+      if (s1 > bestScore) [best, bestScore] = [k + 1, s1];
+      if (s2 > bestScore) [best, bestScore] = [k + 2, s2];
+      if (s3 > bestScore) [best, bestScore] = [k + 3, s3];
+    }
+    for (; k < this.k; k++) {
+      let dot = 0;
+      const base = k * dim;
+      for (let d = 0; d < dim; d++) dot += z[offset + d]! * centroids[base + d]!;
+      const score = dot - half[k]!;
+      if (score > bestScore) [best, bestScore] = [k, score];
     }
     return best;
   }

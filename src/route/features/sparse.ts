@@ -61,7 +61,20 @@ export function times(y: SparseRows, x: Float64Array, width: number): Float64Arr
   const out = new Float64Array(y.rows * width);
   for (let i = 0; i < y.rows; i++) {
     const to = i * width;
-    for (let e = y.rowStart[i]!; e < y.rowStart[i + 1]!; e++) {
+    const end = y.rowStart[i + 1]!;
+    let e = y.rowStart[i]!;
+    // Four entries a pass, added in the same order as one by one.
+    for (; e + 4 <= end; e += 4) {
+      const [v0, v1, v2, v3] = [y.value[e]!, y.value[e + 1]!, y.value[e + 2]!, y.value[e + 3]!];
+      const f0 = y.column[e]! * width;
+      const f1 = y.column[e + 1]! * width;
+      const f2 = y.column[e + 2]! * width;
+      const f3 = y.column[e + 3]! * width;
+      for (let j = 0; j < width; j++) {
+        out[to + j] = out[to + j]! + v0 * x[f0 + j]! + v1 * x[f1 + j]! + v2 * x[f2 + j]! + v3 * x[f3 + j]!;
+      }
+    }
+    for (; e < end; e++) {
       const v = y.value[e]!;
       const from = y.column[e]! * width;
       for (let j = 0; j < width; j++) out[to + j] = out[to + j]! + v * x[from + j]!;
@@ -111,9 +124,20 @@ function product(a: Float64Array, rows: number, inner: number, b: Float64Array, 
   const out = new Float64Array(rows * cols);
   for (let r = 0; r < rows; r++) {
     const to = r * cols;
-    for (let i = 0; i < inner; i++) {
+    let i = 0;
+    for (; i + 4 <= inner; i += 4) {
+      const at = r * inner + i;
+      const [v0, v1, v2, v3] = [a[at]!, a[at + 1]!, a[at + 2]!, a[at + 3]!];
+      const f0 = i * cols;
+      const f1 = f0 + cols;
+      const f2 = f1 + cols;
+      const f3 = f2 + cols;
+      for (let j = 0; j < cols; j++) {
+        out[to + j] = out[to + j]! + v0 * b[f0 + j]! + v1 * b[f1 + j]! + v2 * b[f2 + j]! + v3 * b[f3 + j]!;
+      }
+    }
+    for (; i < inner; i++) {
       const v = a[r * inner + i]!;
-      if (v === 0) continue;
       const from = i * cols;
       for (let j = 0; j < cols; j++) out[to + j] = out[to + j]! + v * b[from + j]!;
     }
@@ -124,12 +148,26 @@ function product(a: Float64Array, rows: number, inner: number, b: Float64Array, 
 /** At A of a [rows, width]. */
 function gramOf(a: Float64Array, rows: number, width: number): ReturnType<typeof matrix> {
   const out = matrix(width, width);
-  for (let r = 0; r < rows; r++) {
+  const sums = out.data;
+  let r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const r0 = r * width;
+    const r1 = r0 + width;
+    const r2 = r1 + width;
+    const r3 = r2 + width;
+    for (let i = 0; i < width; i++) {
+      const [v0, v1, v2, v3] = [a[r0 + i]!, a[r1 + i]!, a[r2 + i]!, a[r3 + i]!];
+      const to = i * width;
+      for (let j = 0; j <= i; j++) {
+        sums[to + j] = sums[to + j]! + v0 * a[r0 + j]! + v1 * a[r1 + j]! + v2 * a[r2 + j]! + v3 * a[r3 + j]!;
+      }
+    }
+  }
+  for (; r < rows; r++) {
     const from = r * width;
     for (let i = 0; i < width; i++) {
       const v = a[from + i]!;
-      if (v === 0) continue;
-      for (let j = 0; j <= i; j++) out.data[i * width + j] = out.data[i * width + j]! + v * a[from + j]!;
+      for (let j = 0; j <= i; j++) sums[i * width + j] = sums[i * width + j]! + v * a[from + j]!;
     }
   }
   for (let i = 0; i < width; i++)

@@ -170,8 +170,8 @@ describe('the online router', () => {
     }
     // The same lies without a guard.
     const harm = worlds.map((world, i) => {
-      const lie = { judge: 'outcomes', requests: 4000, source: () => 'explicit', lies: true } as const;
-      const { online, fitted } = live(world, i, lie);
+      const source = (): OutcomeSource => 'explicit';
+      const { online, fitted } = live(world, i, { judge: 'outcomes', requests: 4000, source, lies: true });
       return online - fitted;
     });
     expect(harm.reduce((a, b) => a + b) / harm.length).toBeGreaterThan(0.1);

@@ -12,6 +12,7 @@ import { roughTokens, toEvaluation, type PromptTable } from '../tables/prompt-ta
 import type { ArmRecord } from './arm.ts';
 import type { OperatingChoice } from './operating.ts';
 import { PromptRouter, type RouterParts } from './prompt-router.ts';
+import { taskLabels } from './side-labels.ts';
 import { K_CANDIDATES, N0_CANDIDATES, select, type Selection, type SelectionData } from './select.ts';
 
 /** `learned`: trained on labels of models; `soft`: softened K-means, needs no labels; `kmeans`: one kind per prompt. */
@@ -150,6 +151,8 @@ export interface RouterFitOptions {
   readonly estimator?: Estimator;
   /** Strength of shrinkage. Default: chosen. */
   readonly n0?: number;
+  /** Whether learned maps are told the tasks that the table's prompts name. Default true. */
+  readonly tasks?: boolean;
   readonly features?: Omit<LsaOptions, 'rng'>;
   readonly operating?: OperatingChoice;
   readonly onProgress?: (what: string) => void;
@@ -255,7 +258,11 @@ function finishFit(
   );
   const arms = armsOf(table, rows, evaluation.cost);
   const estimator = options.estimator ?? 'joint';
-  options.onProgress?.(`A ${kind} map of ${training.length} prompts and ${trainingModels.length} models.`);
+  const side =
+    kind === 'learned' && options.tasks !== false ? taskLabels(training.map((j) => table.prompts[j]!)) : undefined;
+  options.onProgress?.(
+    `A ${kind} map of ${training.length} prompts and ${trainingModels.length} models${side ? `, told ${side.count} tasks` : ''}.`,
+  );
   const { map, selection } = selectedMap(
     features,
     encoder.dim,
@@ -265,6 +272,7 @@ function finishFit(
       kind,
       rng: rng.fork('map'),
       estimator,
+      ...(side ? { side } : {}),
       ...(options.bags === undefined ? {} : { bags: options.bags }),
       ...(options.k === undefined ? {} : { k: options.k }),
       ...(options.n0 === undefined ? {} : { n0: options.n0 }),
@@ -287,6 +295,7 @@ function finishFit(
       prompts: table.prompts.length,
       trainingModels: trainingModels.length,
       mapKind: kind,
+      tasksTold: side?.count ?? 0,
       selectedBy: 'leave-one-out contrast loss of the training models on the labelled prompts',
       contrastLoss: Number(selection.loss.toPrecision(6)),
       contrastLossOfMeans: Number(selection.meansLoss.toPrecision(6)),

@@ -9,6 +9,7 @@ import { fitLsa, type LsaEncoder, type LsaOptions } from '../features/lsa.ts';
 import type { FeatureMap } from '../kmeans.ts';
 import { armsOf, fitMap, selectedMap, validationOf } from '../pool/fit.ts';
 import { PromptRouter } from '../pool/prompt-router.ts';
+import { taskLabels } from '../pool/side-labels.ts';
 import { estimatePsi, expected, type Estimator } from '../psi.ts';
 import { columnMeans, selectRows, type EvaluationTable } from '../table.ts';
 import { selectModels, toEvaluation, type PromptTable } from '../tables/prompt-table.ts';
@@ -16,7 +17,7 @@ import { fitRidge, predictRidge } from './ridge.ts';
 
 /** Methods a trial can run, by the name they have in reports. */
 export const METHODS = [
-  'default', 'zero', 'knn', 'paper', 'shrunk', 'learned-shrunk', 'learned-soft', 'linear',
+  'default', 'default-untold', 'zero', 'knn', 'paper', 'shrunk', 'learned-shrunk', 'learned-soft', 'linear',
   'clairvoyant-linear', 'task', 'oracle',
 ] as const; // prettier-ignore
 export type Method = (typeof METHODS)[number];
@@ -83,17 +84,21 @@ export function runTrial(table: PromptTable, trial: number, options: TrialOption
   const sizes = [...new Set(options.validation.map((v) => Math.min(v, b - a)))];
   const labelled = sizes.map((size) => order.slice(a, a + size));
   const out: TrialFigures[] = [];
-  if (methods.some((m) => m !== 'default')) out.push(...fixedMethods(setup, labelled, trial, options, methods));
-  if (methods.includes('default')) out.push(...defaultMethod(setup, labelled, trial, options));
+  if (!methods.every(isOwn)) out.push(...fixedMethods(setup, labelled, trial, options, methods));
+  if (methods.some(isOwn)) out.push(...ownMethods(setup, labelled, trial, options, methods));
   return out;
 }
 
-/** The product's own way: its features, bagged maps, K and n0 chosen on the labelled prompts, estimates of a pool. */
-function defaultMethod(
+/**
+ * The product's own way: its features, bagged maps, n0 chosen on the labelled prompts, estimates of a pool. `default` tells the map
+ * the tasks that the training prompts name, if they do; `default-untold` does not.
+ */
+function ownMethods(
   setup: Setup,
   labelled: readonly number[][],
   trial: number,
   options: TrialOptions,
+  methods: readonly Method[],
 ): TrialFigures[] {
   const { table, evaluation, training, test, seen, unseen, rng } = setup;
   const texts = training.map((j) => table.prompts[j]!.text);
@@ -103,22 +108,13 @@ function defaultMethod(
   const testTable = subTable(setup, test, encoder);
   const pool = selectModels(table, unseen);
   const M = unseen.length;
-  const fitted = new Map<string, FeatureMap>(); // maps do not depend on the labelled prompts
-  return labelled.map((rows) => {
-    const arms = armsOf(
-      pool,
-      rows,
-      cells(evaluation.cost, all(table.prompts.length), unseen, evaluation.models.length),
-    );
+  const cost = (models: readonly number[]): Float64Array =>
+    cells(evaluation.cost, all(table.prompts.length), models, evaluation.models.length);
+  const tasks = seen.length > 0 ? taskLabels(training.map((j) => table.prompts[j]!)) : undefined;
+  const run = (method: Method, rows: readonly number[], fitted: Map<string, FeatureMap>): TrialFigures => {
+    const arms = armsOf(pool, rows, cost(unseen));
     const validation = validationOf(table, rows, encoder);
-    const judges =
-      seen.length > 0
-        ? armsOf(
-            selectModels(table, seen),
-            rows,
-            cells(evaluation.cost, all(table.prompts.length), seen, evaluation.models.length),
-          )
-        : arms;
+    const judges = seen.length > 0 ? armsOf(selectModels(table, seen), rows, cost(seen)) : arms;
     const chosen = selectedMap(
       features,
       encoder.dim,
@@ -128,6 +124,7 @@ function defaultMethod(
         kind: seen.length > 0 ? 'learned' : 'soft',
         rng: rng.fork('map'),
         fitted,
+        ...(tasks && method === 'default' ? { side: tasks } : {}),
       },
     );
     const router = new PromptRouter({
@@ -141,26 +138,28 @@ function defaultMethod(
       provenance: {},
     });
     const gamma = new Float64Array(test.length * M);
-    const cost = new Float64Array(test.length * M);
+    const expectedCost = new Float64Array(test.length * M);
     for (const [i, j] of test.entries()) {
       const z = testTable.features!.subarray(i * encoder.dim, (i + 1) * encoder.dim);
       const tokens = Math.ceil(table.prompts[j]!.text.length / 4);
       for (const c of router.routeFeatures(z, tokens, { lambda: 0 }).ranking) {
-        gamma[i * M + c.index] = c.expectedError;
-        cost[i * M + c.index] = c.expectedCost;
+        gamma[i * M + c.index] = c.score; // at lambda 0 the expected error, not cut to [0,1]
+        expectedCost[i * M + c.index] = c.expectedCost;
       }
     }
-    const curve = deferralCurve(gamma, testTable, { cost });
+    const curve = deferralCurve(gamma, testTable, { cost: expectedCost });
     const { k, n0 } = chosen.selection;
-    return {
-      ...figures(curve, testTable),
-      trial,
-      validation: rows.length,
-      method: 'default',
-      curve,
-      chosen: { k, n0 },
-    };
+    return { ...figures(curve, testTable), trial, validation: rows.length, method, curve, chosen: { k, n0 } };
+  };
+  return methods.filter(isOwn).flatMap((method) => {
+    if (method === 'default-untold' && !tasks) return []; // the same as `default`
+    const fitted = new Map<string, FeatureMap>(); // maps do not depend on the labelled prompts
+    return labelled.map((rows) => run(method, rows, fitted));
   });
+}
+
+function isOwn(method: Method): boolean {
+  return method === 'default' || method === 'default-untold';
 }
 
 /** Published methods and baselines on `ascii-v1` features, with fixed K and n0. */
@@ -173,7 +172,7 @@ function fixedMethods(
 ): TrialFigures[] {
   const { table, evaluation, training, test, seen, unseen, rng } = setup;
   const texts = training.map((j) => table.prompts[j]!.text);
-  const blind = methods.every((m) => ['default', 'zero', 'task', 'oracle'].includes(m)); // these never look at the words
+  const blind = methods.every((m) => isOwn(m) || ['zero', 'task', 'oracle'].includes(m)); // these never look at the words
   const encoder = fitLsa(blind ? [] : texts, {
     ...options.features,
     kind: 'ascii-v1',
