@@ -19,7 +19,7 @@ import {
 import { createOrtExecutor, ModelState, type OrtExecutor, Rng } from '../src/tensor/index.ts';
 import { createServer, type CairnServer } from '../src/serve/index.ts';
 import { createFixtureBoards } from './_fixtures/boards.ts';
-import { haveBrowser, launchBrowser } from './_fixtures/browser.ts';
+import { haveBrowser, launchBrowser, SOFTWARE_WEBGPU } from './_fixtures/browser.ts';
 import { FITS, POOR_CONTRAST } from './_fixtures/in-page.ts';
 
 const TEXT = Array.from({ length: 300 }, (_, i) => `the ${i % 7} cairns stand on hill ${i % 11} of ${i % 13}.\n`).join(
@@ -28,7 +28,7 @@ const TEXT = Array.from({ length: 300 }, (_, i) => `the ${i % 7} cairns stand on
 const STEPS = 8;
 
 /** What the page does, in Node: held-out loss after the steps. */
-async function inNode(executor: OrtExecutor, seed: number, dir: string): Promise<number> {
+async function inNode(executor: OrtExecutor, seed: number, dir: string, steps = STEPS): Promise<number> {
   const tokenizer = charTokenizer(TEXT);
   const size = { hidden_size: 64, num_hidden_layers: 4, num_attention_heads: 4, max_position_embeddings: 64 };
   const config = lmConfig({ ...size, vocab_size: tokenizer.vocabSize, altup_num_inputs: 2 });
@@ -46,7 +46,7 @@ async function inNode(executor: OrtExecutor, seed: number, dir: string): Promise
     schedule: { kind: 'cosine', peak: settings.rate, warmup: settings.warmup, final: settings.final },
     beta1: settings.beta1,
     beta2: settings.beta2,
-    length: { steps: STEPS },
+    length: { steps },
     clock: () => 0,
   });
   await saveLm(dir, { config, state, tokenizer, generation: {} });
@@ -77,8 +77,8 @@ describe.skipIf(!haveBrowser('training page'))('training page', () => {
     expect(heard).toEqual([]);
   });
 
-  async function open(options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  async function open(options: BrowserContextOptions = {}, where = browser): Promise<Page> {
+    const context = await where.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(40_000);
     page.on('console', (m) => ['error', 'warning'].includes(m.type()) && complaints.push(m.text()));
@@ -89,9 +89,9 @@ describe.skipIf(!haveBrowser('training page'))('training page', () => {
   }
 
   /** Trains and returns the held-out loss that is shown at the end. */
-  async function run(page: Page, seed: number): Promise<number> {
+  async function run(page: Page, seed: number, steps = STEPS): Promise<number> {
     await page.getByLabel(/^Text to learn/).fill(TEXT);
-    await page.getByLabel('Steps of 1,024 characters').fill(String(STEPS));
+    await page.getByLabel('Steps of 1,024 characters').fill(String(steps));
     await page.getByRole('spinbutton', { name: 'Seed' }).fill(String(seed));
     await page.getByRole('button', { name: 'Train', exact: true }).click();
     const last = page.locator('.runs li').last();
@@ -137,6 +137,25 @@ describe.skipIf(!haveBrowser('training page'))('training page', () => {
       expect(await run(page, 12)).toBeLessThan(there - 0.05);
     },
   );
+
+  test('on WebGPU a run gives the same loss', { timeout: 180_000 }, async () => {
+    const drawing = await launchBrowser(SOFTWARE_WEBGPU);
+    try {
+      const page = await open({}, drawing);
+      if (!(await page.evaluate<boolean>('navigator.gpu?.requestAdapter().then(Boolean) ?? false'))) {
+        console.warn('*** training page on WebGPU: SKIPPED, because this Chromium has no software adapter.');
+        return;
+      }
+      page.setDefaultTimeout(150_000); // a processor takes five seconds for a step here
+      await page.getByLabel('Runs on').selectOption('webgpu');
+      const here = await run(page, 11, 2);
+      expect(Math.abs(here - (await inNode(executor, 11, join(dir, 'webgpu'), 2)))).toBeLessThan(5e-3);
+      await page.getByText(/parameters, ort-web-webgpu/).waitFor();
+      complaints = complaints.filter((text) => !/adapter|GPU|Vulkan/i.test(text));
+    } finally {
+      await drawing.close();
+    }
+  });
 
   test('what cannot be trained is said', async () => {
     const page = await open();

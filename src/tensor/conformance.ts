@@ -20,6 +20,8 @@ export interface ConformanceOptions {
   readonly samples?: number;
   /** Ops to leave out, by name. */
   readonly skip?: readonly string[];
+  /** Allowed f32 difference as a share of the largest number, by op. Default 1e-5. */
+  readonly tolerance?: Readonly<Record<string, number>>;
 }
 
 export interface ConformanceCase {
@@ -39,7 +41,7 @@ export interface ConformanceCase {
  * for (const c of conformanceCases({ rng: new Rng(1) })) await c.run(createReferenceExecutor());
  */
 export function conformanceCases(options: ConformanceOptions): ConformanceCase[] {
-  const { rng, dtypes = ['f32', 'f64'], samples = 20, skip = [] } = options;
+  const { rng, dtypes = ['f32', 'f64'], samples = 20, skip = [], tolerance = {} } = options;
   const cases: ConformanceCase[] = [];
   for (const record of opTable.values()) {
     if (!record.samples || skip.includes(record.name)) continue;
@@ -51,7 +53,14 @@ export function conformanceCases(options: ConformanceOptions): ConformanceCase[]
         dtype,
         run: async (executor) => {
           for (const [i, sample] of drawSamples(record, own, dtype, samples).entries()) {
-            await runSample(executor, record, sample, dtype, own.fork(i));
+            await runSample(
+              executor,
+              record,
+              sample,
+              dtype,
+              own.fork(i),
+              dtype === 'f32' ? (tolerance[record.name] ?? 1e-5) : 1e-11,
+            );
           }
         },
       });
@@ -113,6 +122,7 @@ async function runSample(
   sample: OpSample,
   dtype: 'f32' | 'f64',
   rng: Rng,
+  tolerance: number,
 ): Promise<void> {
   const inputs = sampleInputs(sample, dtype, rng);
   const def = sampleProgram(record, sample, inputs, dtype);
@@ -138,7 +148,7 @@ async function runSample(
     if (isFloat(type)) for (const v of data) scale = Math.max(scale, Math.abs(v));
   }
   for (const [name, value] of Object.entries(expected)) {
-    compareTensors(`${what}, ${name}`, actual[name], value, (dtype === 'f32' ? 1e-5 : 1e-11) * scale);
+    compareTensors(`${what}, ${name}`, actual[name], value, tolerance * scale);
   }
 }
 

@@ -7,19 +7,18 @@ import type { Graph, GraphNode, Port, TensorType } from './graph.ts';
 import { typeOf } from './graph.ts';
 import type { OnnxModel, OnnxNode, OnnxAttribute, OnnxTensor, OnnxValue } from './onnx-proto.ts';
 import { ONNX_TYPE } from './onnx-proto.ts';
-import type { OnnxAttr, OnnxEmitter } from './op.ts';
+import type { OnnxAttr, OnnxEmitter, OnnxTarget } from './op.ts';
 import { opRecord } from './ops/table.ts';
 import type { Shape } from './shape.ts';
 import { isSymbolic, symbolOf } from './shape.ts';
 
 export interface WriteOptions {
-  /** `train`: may use ONNX Runtime's own domain. `export`: standard domain only. */
-  readonly target: 'train' | 'export';
+  readonly target: OnnxTarget;
   /** Default 20. */
   readonly opset?: number;
   /** Parameters that become initialisers named like the state instead of inputs `p:<name>`. */
   readonly weights?: (name: string) => { readonly data: TypedArray; readonly shape: Shape; readonly dtype: Dtype };
-  /** Leaves updates (outputs `n:<name>`) out. Default: false for `train`, true for `export`. */
+  /** Leaves updates (outputs `n:<name>`) out. Default: true for `export` only. */
   readonly dropUpdates?: boolean;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly graphName?: string;
@@ -45,7 +44,7 @@ export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
 }
 
 class Emitter implements OnnxEmitter {
-  readonly target: 'train' | 'export';
+  readonly target: OnnxTarget;
   readonly opset: number;
   readonly #graph: Graph;
   readonly #options: WriteOptions;

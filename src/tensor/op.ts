@@ -27,10 +27,15 @@ export interface VjpContext {
 /** An ONNX attribute: a number is an int, `{ float }` a float, a list ints. */
 export type OnnxAttr = number | string | { readonly float: number } | readonly number[];
 
+/**
+ * Whom a graph is written for: `train` may use ONNX Runtime's own domain `com.microsoft`; `webgpu` too, but none of the operators
+ * that its WebGPU kernels get wrong; `export` only the standard domain.
+ */
+export type OnnxTarget = 'train' | 'webgpu' | 'export';
+
 /** What a lowering writes to. All names are ONNX value names; the emitter makes them unique (prefix `%`). */
 export interface OnnxEmitter {
-  /** `train` may use ONNX Runtime's own domain `com.microsoft`; `export` only the standard domain. */
-  readonly target: 'train' | 'export';
+  readonly target: OnnxTarget;
   readonly opset: number;
   /** Value name of a port. */
   name(port: Port): string;

@@ -6,6 +6,7 @@ import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { CairnError } from '../errors.ts';
 import type { Dtype, TypedArray } from './dtype.ts';
 import { allocate } from './dtype.ts';
+import type { OnnxTarget } from './op.ts';
 import type { CompileOptions, Executor, Feed, HostTensor, ModelState, Program, ProgramStats } from './executor.ts';
 import { checkEntry, resolveFeeds } from './executor.ts';
 import type { Graph, ProgramDef } from './graph.ts';
@@ -27,10 +28,17 @@ export const ORT_OPTIMIZATION = {
   disable_specified_optimizers: 'MatmulTransposeFusion;MatMulAddFusion',
 } as const;
 
+/** On WebGPU also what gives zeros back to convolutions whose kernel gets them wrong (see ops/_conv-onnx.ts). */
+export const ORT_WEBGPU_OPTIMIZATION = {
+  disable_specified_optimizers: `${ORT_OPTIMIZATION.disable_specified_optimizers};Pad_Fusion`,
+} as const;
+
 export interface OrtRuntimeOptions {
   readonly id: string;
   readonly threads: number;
   readonly session: InferenceSession.SessionOptions;
+  /** Whom graphs are written for. Default 'train'. */
+  readonly target?: OnnxTarget;
   /** The runtime writes results into arrays that it is given. */
   readonly writesInto: boolean;
   readonly cacheSize?: number;
@@ -69,7 +77,7 @@ export class OrtExecutor implements Executor, AsyncDisposable {
   async compile(def: ProgramDef, options: CompileOptions = {}): Promise<Program> {
     const { graph } = def;
     const state = checkState(graph, options.state);
-    const bytes = encodeModel(writeOnnx(graph, { target: 'train' }));
+    const bytes = encodeModel(writeOnnx(graph, { target: this.#options.target ?? 'train' }));
     const lease = await this.#cache.acquire({
       key: hashBytes(bytes),
       bytes,

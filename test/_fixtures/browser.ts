@@ -38,17 +38,18 @@ export function haveBrowser(suite: string): boolean {
   return false;
 }
 
-export async function launchBrowser(): Promise<Browser> {
+/** Flags of a WebGPU that is computed by the CPU, the same on every machine. */
+export const SOFTWARE_WEBGPU = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+];
+
+export async function launchBrowser(more: readonly string[] = ['--disable-gpu']): Promise<Browser> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('Expected a Chromium, got none.');
   return chromium.launch({
     executablePath,
-    args: [
-      '--no-sandbox',
-      '--headless',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-    ],
+    args: ['--no-sandbox', '--headless', '--disable-background-networking', '--disable-component-update', ...more],
   });
 }

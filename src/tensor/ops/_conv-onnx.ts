@@ -1,7 +1,7 @@
 // How convolutions are written as ONNX: the standard ops in f32 and f16; in f64, for which ONNX Runtime has no kernels,
-// shifted slices and one matrix product.
+// shifted slices and one matrix product. The same for groups on WebGPU, where the kernel of ConvTranspose ignores them.
 import { CairnError } from '../../errors.ts';
-import type { GraphNode } from '../graph.ts';
+import type { GraphNode, TensorType } from '../graph.ts';
 import type { OnnxAttr, OnnxEmitter } from '../op.ts';
 import { isSymbolic, sizeOf } from '../shape.ts';
 import { type ConvGeometry, kernelOffsets } from './_conv-geometry.ts';
@@ -10,11 +10,22 @@ function attributes(g: ConvGeometry): Record<string, OnnxAttr> {
   return { strides: [...g.stride], dilations: [...g.dilation], pads: [...g.padLo, ...g.padHi], group: g.groups };
 }
 
+/** What the WebGPU kernels get wrong: more zeros at one end than at the other, and zeros around kernels of one tap. */
+function needsOwnPad(g: ConvGeometry, ws: readonly number[]): boolean {
+  const uneven = g.padLo.some((p, i) => p !== g.padHi[i]);
+  return uneven || (sizeOf(ws.slice(2)) === 1 && g.padLo.some((p) => p > 0));
+}
+
 export function emitConv(emit: OnnxEmitter, node: GraphNode, g: ConvGeometry): void {
   const [x, w] = node.inputs.map((p) => emit.name(p)) as [string, string];
   const [xs, ws] = node.inputs.map((p) => emit.type(p).shape) as [readonly number[], readonly number[]];
-  if (node.outputs[0]!.dtype === 'f64') emit.bind(node, [slicedConv(emit, x, xs, w, ws, node.outputs[0]!.shape, g)]);
-  else emit.bind(node, emit.node('Conv', [x, w], attributes(g)));
+  if (node.outputs[0]!.dtype === 'f64') emit.bind(node, [slicedConv(emit, x, xs, w, ws, node.outputs[0]!, g)]);
+  else if (emit.target === 'webgpu' && needsOwnPad(g, ws)) {
+    const pads = emit.i64([0, 0, ...g.padLo, 0, 0, ...g.padHi]);
+    const [padded] = emit.node('Pad', [x, pads, emit.scalar(0, node.outputs[0]!.dtype)]);
+    const bare = { ...g, padLo: g.padLo.map(() => 0), padHi: g.padHi.map(() => 0) };
+    emit.bind(node, emit.node('Conv', [padded!, w], attributes(bare)));
+  } else emit.bind(node, emit.node('Conv', [x, w], attributes(g)));
 }
 
 export function emitConvTranspose(emit: OnnxEmitter, node: GraphNode, g: ConvGeometry): void {
@@ -22,14 +33,14 @@ export function emitConvTranspose(emit: OnnxEmitter, node: GraphNode, g: ConvGeo
   const [xs, ws] = node.inputs.map((p) => emit.type(p).shape) as [readonly number[], readonly number[]];
   const outPad = node.attrs['outPad'] as readonly number[];
   const out = node.outputs[0]!;
-  if (out.dtype !== 'f64') {
+  if (out.dtype !== 'f64' && !(emit.target === 'webgpu' && g.groups > 1)) {
     emit.bind(node, emit.node('ConvTranspose', [x, w], { ...attributes(g), output_padding: [...outPad] }));
     return;
   }
   // Zeros between the inputs, then a plain convolution with the turned kernel.
   const kernel = ws.slice(2);
   const spatial = kernel.map((_, i) => i + 2);
-  const zero = emit.scalar(0, 'f64');
+  const zero = emit.scalar(0, out.dtype);
   let spread = x;
   let shape = [...xs];
   g.stride.forEach((s, i) => {
@@ -64,7 +75,7 @@ export function emitConvTranspose(emit: OnnxEmitter, node: GraphNode, g: ConvGeo
     padLo: spans.map((span, i) => span - g.padLo[i]!),
     padHi: spans.map((span, i) => span - g.padHi[i]! + outPad[i]!),
   };
-  emit.bind(node, [slicedConv(emit, spread, shape, turned!, turnedShape, out.shape, plain)]);
+  emit.bind(node, [slicedConv(emit, spread, shape, turned!, turnedShape, out, plain)]);
 }
 
 /** Convolution as `k` shifted slices stacked to `[B, G, k c, L]` and one product with `[G, Co/G, k c]`. */
@@ -74,16 +85,17 @@ function slicedConv(
   xs: readonly number[],
   w: string,
   ws: readonly number[],
-  ys: readonly number[],
+  out: TensorType,
   g: ConvGeometry,
 ): string {
+  const ys = out.shape;
   const kernel = ws.slice(2);
   const lengths = ys.slice(2);
   const [co, perIn] = ws as [number, number];
   const area = sizeOf(lengths);
   const spatial = kernel.map((_, i) => i + 2);
   const pads = [0, 0, ...g.padLo, 0, 0, ...g.padHi];
-  const padded = pads.every((p) => p === 0) ? x : emit.node('Pad', [x, emit.i64(pads), emit.scalar(0, 'f64')])[0]!;
+  const padded = pads.every((p) => p === 0) ? x : emit.node('Pad', [x, emit.i64(pads), emit.scalar(0, out.dtype)])[0]!;
   const taps = kernelOffsets(kernel).map((at) => {
     const starts = at.map((k, i) => k * g.dilation[i]!);
     const ends = starts.map((s, i) => s + (lengths[i]! - 1) * g.stride[i]! + 1);

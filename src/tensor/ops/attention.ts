@@ -107,7 +107,7 @@ export const ropeOp: OpRecord = {
     const [x, c, s] = node.inputs.map((p) => emit.name(p)) as [string, string, string];
     const { shape, dtype } = node.outputs[0]!;
     const h = shape.at(-1)! / 2;
-    if (emit.target === 'train' && shape.length === 4 && dtype === 'f32' && sizeOf(shape) > 0) {
+    if (emit.target !== 'export' && shape.length === 4 && dtype === 'f32' && sizeOf(shape) > 0) {
       const start = emit.tensor(new Int32Array([0]), [1], 'i32');
       const position = emit.node('Cast', [start], { to: 7 })[0]!;
       emit.bind(node, emit.node('RotaryEmbedding', [x, position, c, s], { interleaved: 0 }, 1, 'com.microsoft'));

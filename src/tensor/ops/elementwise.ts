@@ -6,7 +6,7 @@ import { isFloat, toHalf, fromHalf } from '../dtype.ts';
 import type { Attrs } from '../graph.ts';
 import type { OpRecord, OpSample, VjpContext } from '../op.ts';
 import type { Rng } from '../rng.ts';
-import { broadcastShapes, unbroadcastAxes } from '../shape.ts';
+import { broadcastShapes, sameShape, unbroadcastAxes } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import {
   anyDtype,
@@ -85,6 +85,19 @@ export const absOp = unaryOp('abs', 'Abs', Math.abs, (c, g) => mul(g, sign(x0(c)
 export const signOp = unaryOp('sign', 'Sign', Math.sign, undefined, { allowed: signed });
 export const floorOp = unaryOp('floor', 'Floor', Math.floor, undefined);
 
+/** A binary operator; on WebGPU its inputs are widened first where the kernel broadcasts wrongly (Pow, and all that give bools). */
+function lowerBroadcast(opType: string): OpRecord['onnx'] {
+  return (emit, node) => {
+    const { shape, dtype } = node.outputs[0]!;
+    const widen = emit.target === 'webgpu' && (opType === 'Pow' || dtype === 'bool');
+    const inputs = node.inputs.map((p) => {
+      const name = emit.name(p);
+      return widen && !sameShape(emit.type(p).shape, shape) ? emit.node('Expand', [name, emit.i64(shape)])[0]! : name;
+    });
+    emit.bind(node, emit.node(opType, inputs));
+  };
+}
+
 function binaryOp(
   name: string,
   onnxOp: string,
@@ -109,7 +122,7 @@ function binaryOp(
           },
         }),
     reference: map2(f),
-    onnx: lowerTo(onnxOp),
+    onnx: lowerBroadcast(onnxOp),
     flops: perElement(1),
     samples: (rng) =>
       Array.from({ length: 8 }, (_, k) => {

@@ -83,7 +83,7 @@ export const matmulOp: OpRecord = {
     } else if (!ta && !tb && alpha === 1) emit.bind(node, emit.node('MatMul', [a, b]));
     else if (emit.target === 'train' && alpha === 1 && isLongReduction(emit, node)) {
       emit.bind(node, [longReduction(emit, node, a, b)]);
-    } else if (emit.target === 'train') {
+    } else if (emit.target !== 'export') {
       const attrs: Record<string, OnnxAttr> = { transA: ta ? 1 : 0, transB: tb ? 1 : 0, alpha: { float: alpha } };
       emit.bind(node, emit.node('FusedMatMul', [a, b], attrs, 1, 'com.microsoft'));
     } else {

@@ -35,6 +35,11 @@ export const softmaxOp: OpRecord = {
     }
   },
   onnx(emit, node) {
+    const { shape, dtype } = node.outputs[0]!;
+    if (emit.target === 'webgpu' && sizeOf(shape) === 0) {
+      emit.bind(node, emit.node('Expand', [emit.scalar(0, dtype), emit.i64(shape)]));
+      return;
+    }
     emit.bind(node, emit.node('Softmax', [emit.name(node.inputs[0]!)], { axis: node.attrs['axis'] as number }));
   },
   flops: perElement(12),
@@ -221,6 +226,7 @@ export const rmsNormOp: OpRecord = {
     const [x, w] = node.inputs.map((p) => emit.name(p)) as [string, string];
     const { shape, dtype } = node.outputs[0]!;
     const eps = epsOf(node.attrs);
+    // The kernel for WebGPU gives another statistic than the one for the CPU.
     if (emit.target === 'train' && dtype === 'f32' && sizeOf(shape) > 0) {
       const attrs = { axis: -1, epsilon: { float: eps } };
       emit.bind(node, emit.node('SimplifiedLayerNormalization', [x, w], attrs, 2));

@@ -1,8 +1,8 @@
 // Pooling over one or two spatial axes, channels first. maxPool is an op that keeps the winners' positions, so its
 // gradient is one scatter; avgPool is a composite.
 import { CairnError } from '../../errors.ts';
-import type { Attrs, TensorType } from '../graph.ts';
-import type { OpRecord } from '../op.ts';
+import type { Attrs, GraphNode, TensorType } from '../graph.ts';
+import type { OnnxEmitter, OpRecord } from '../op.ts';
 import { shapeText, sizeOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { applyAll, checkDtypes } from './_apply.ts';
@@ -71,6 +71,10 @@ export const maxPoolOp: OpRecord = {
   onnx(emit, node) {
     const attrs = { kernel_shape: list(node.attrs, 'window'), strides: list(node.attrs, 'stride') };
     const wanted = emit.used(node, 1);
+    if (wanted && emit.target === 'webgpu') {
+      emit.bind(node, poolBySlices(emit, node));
+      return;
+    }
     const [y, wide] = emit.node('MaxPool', [emit.name(node.inputs[0]!)], attrs, wanted ? 2 : 1);
     emit.bind(node, [y!, wanted ? emit.node('Cast', [wide!], { to: 6 })[0]! : '']);
   },
@@ -86,6 +90,33 @@ export const maxPoolOp: OpRecord = {
       };
     }),
 };
+
+/** Largest values and their positions without an operator for both: a slice per tap, stacked on a last axis. */
+function poolBySlices(emit: OnnxEmitter, node: GraphNode): string[] {
+  const x = emit.name(node.inputs[0]!);
+  const size = emit.type(node.inputs[0]!).shape;
+  const [window, stride] = [list(node.attrs, 'window'), list(node.attrs, 'stride')];
+  const shape = node.outputs[0]!.shape;
+  const axes = emit.i64(window.map((_, i) => i + 2));
+  const taps = offsetsOf(window);
+  const columns = taps.map((at) => {
+    const ends = at.map((o, i) => o + (shape[i + 2]! - 1) * stride[i]! + 1);
+    const [cut] = emit.node('Slice', [x, emit.i64(at), emit.i64(ends), axes, emit.i64(stride)]);
+    return emit.node('Reshape', [cut!, emit.i64([...shape, 1])])[0]!;
+  });
+  const [stack] = emit.node('Concat', columns, { axis: shape.length });
+  const [best] = emit.node('ReduceMax', [stack!, emit.i64([shape.length])], { keepdims: 0 });
+  const [tap] = emit.node('ArgMax', [stack!], { axis: shape.length, keepdims: 0 });
+  const width = size.at(-1)!;
+  const flat = (at: readonly number[]): number => (at.at(-2) ?? 0) * width + at.at(-1)!;
+  const [step] = emit.node('Gather', [emit.tensor(Int32Array.from(taps, flat), [taps.length], 'i32'), tap!]);
+  const plane = sizeOf(size.slice(2));
+  const outputs = offsetsOf(shape.slice(2)).map((to) => flat(to.map((t, i) => t * stride[i]!)));
+  const starts = Int32Array.from({ length: sizeOf(shape) }, (_, i) => {
+    return Math.floor(i / outputs.length) * plane + outputs[i % outputs.length]!;
+  });
+  return [best!, emit.node('Add', [step!, emit.tensor(starts, shape, 'i32')])[0]!];
+}
 
 function perAxis(x: Tensor, options: PoolOptions): { window: number[]; stride: number[] } {
   const axes = x.rank - 2;
