@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generatePool, loadRouter, selectModels, tableFiles, writeTable } from '../../route/index.ts';
+import { generatePool, loadRouter, readTable, selectModels, tableFiles, writeTable } from '../../route/index.ts';
 import { parseCommand } from '../command.ts';
 import type { Io } from '../io.ts';
 import { route } from './route.ts';
@@ -55,6 +55,26 @@ describe('cairn route', () => {
     expect(router.route(pool.table.prompts[0]!.text).ranking).toHaveLength(4);
   }, 60_000);
 
+  it('makes a table of answers, line by line, that can be fitted', async () => {
+    const { prompts, models, score } = pool.table;
+    const lines = prompts.flatMap((p, j) =>
+      models.map((m, i) =>
+        JSON.stringify({ id: p.id, prompt: p.text, model: m.id, score: score[j * models.length + i] }),
+      ),
+    );
+    await writeFile(at('answers.jsonl'), lines.join('\n'));
+    const names = ['--models', join(at('all'), 'models.json'), '--out', at('made')];
+    const result = await run('import', at('answers.jsonl'), ...names);
+    expect(result.value).toMatchObject({ prompts: 300, scored: 1500, missing: 0 });
+    const made = await readTable(at('made'));
+    expect([...made.score]).toEqual([...score]);
+    expect(made.prompts.map((p) => p.text)).toEqual(prompts.map((p) => p.text));
+    await expect(run('import', at('nothing.csv'), ...names)).rejects.toThrow('got none that can be read');
+    await expect(run('import', at('answers.jsonl'))).rejects.toThrow(
+      'Expected files of answers, --models FILE and --out TABLE',
+    );
+  });
+
   it('adds a scored model without fitting again', async () => {
     const before = await loadRouter(at('router'));
     const result = await run('add', 'model-e', at('all'), '--router', at('router'));
@@ -89,7 +109,7 @@ describe('cairn route', () => {
   it.each([
     [['fit'], 'Expected a folder with a table, got none.'],
     [['fit', 'nowhere'], 'Expected prompts.jsonl in'],
-    [['guess'], 'Expected fit, eval or add, got "guess".'],
+    [['guess'], 'Expected import, fit, eval or add, got "guess".'],
     [['eval', 'a', 'b'], 'Expected one folder, got 1 more words.'],
   ])('%j is refused with a reason', async (argv, text) => {
     await expect(run(...argv)).rejects.toThrow(text);

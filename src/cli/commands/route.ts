@@ -1,17 +1,22 @@
-// `cairn route fit|eval|add`: fits a router of prompts on an evaluation table, measures it as the papers do, adds a model to it.
-import { join, resolve } from 'node:path';
+// `cairn route import|fit|eval|add`: makes an evaluation table of logs of answers, fits a router of prompts on one, measures it as
+// the papers do, adds a model to it.
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import {
   addFromTable,
+  ANSWER_KEYS,
   comparePaired,
   dropIncomplete,
   fitRouter,
+  importAnswers,
   loadRouter,
   meanOf,
   METHODS,
   readTable,
   runTrial,
   saveRouter,
+  writeTable,
   type Method,
   type OperatingChoice,
   type PromptRouter,
@@ -24,15 +29,17 @@ import { formatTable } from '../table.ts';
 
 export const route: Command = {
   name: 'route',
-  about: 'Fit a router of prompts on a table of scores, measure it, or add a model to it.',
+  about:
+    'Make a table of scores from logs of answers, fit a router of prompts on it, measure it, or add a model to it.',
   usage:
-    'route fit TABLE [--out DIR]   |   cairn route eval TABLE [--trials N]   |   cairn route add MODEL TABLE [--router DIR]',
+    'route import FILE... --models FILE --out TABLE   |   cairn route fit TABLE [--out DIR]   |   cairn route eval TABLE [--trials N]   |   cairn route add MODEL TABLE [--router DIR]',
   options: {
     out: {
       type: 'string',
       value: 'DIR',
-      about: 'fit: where the router is written (default: router/ in the data directory)',
+      about: 'fit: where the router is written (default: router/ in the data directory); import: where the table is',
     },
+    models: { type: 'string', value: 'FILE', about: 'import: a models.json with the prices of the models' },
     router: { type: 'string', value: 'DIR', about: 'add: the router (default: router/ in the data directory)' },
     seed: { type: 'number', about: 'default 7; eval: number of the first trial (default 0)' },
     'drop-incomplete': {
@@ -58,20 +65,69 @@ export const route: Command = {
     budget: { type: 'number', about: 'fit: work within so many US dollars a request, on average' },
   },
   examples: [
+    'cairn route import answers.csv more.jsonl --models models.json --out tables/mine',
     'cairn route fit tables/mine --out router',
     'cairn route eval tables/mine --trials 20 --json',
     'cairn route add new-model tables/mine-with-new-model --router router',
   ],
   async run(args, io) {
     const [what, ...rest] = args.positionals;
+    if (what === 'import') return importTable(args, rest);
     if (what === 'fit') return fit(args, io, rest);
     if (what === 'eval') return evaluate(args, io, rest);
     if (what === 'add') return add(args, io, rest);
-    throw new CairnError('usage', `Expected fit, eval or add, got ${what === undefined ? 'nothing' : `"${what}"`}.`, {
-      hint: 'Run `cairn route --help`.',
-    });
+    throw new CairnError(
+      'usage',
+      `Expected import, fit, eval or add, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
+      {
+        hint: 'Run `cairn route --help`.',
+      },
+    );
   },
 };
+
+async function importTable(args: Args, files: readonly string[]): Promise<CommandResult> {
+  const [models, out] = [args.text('models'), args.text('out')];
+  if (files.length === 0 || models === undefined || out === undefined) {
+    throw new CairnError('usage', 'Expected files of answers, --models FILE and --out TABLE, got less.', {
+      hint: `A line is one answer of one model: ${ANSWER_KEYS.join(', ')}; see docs/routing.md.`,
+    });
+  }
+  const texts = await Promise.all(files.map(async (file) => ({ name: basename(file), text: await textOf(file) })));
+  const table = importAnswers(texts, await textOf(models));
+  const folder = resolve(out);
+  await writeTable(table, folder);
+  const cells = table.prompts.length * table.models.length;
+  const scored = table.score.reduce((n, s) => n + (Number.isNaN(s) ? 0 : 1), 0);
+  const ids = table.models.map((m) => m.id);
+  return {
+    value: { out: folder, prompts: table.prompts.length, models: ids, scored, missing: cells - scored },
+    text: `${table.prompts.length} prompts, ${ids.length} models (${ids.join(', ')}), ${scored} of ${cells} scores.\n\nTable: ${folder}`,
+  };
+}
+
+async function textOf(file: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(resolve(file));
+  } catch (cause) {
+    throw new CairnError('no_file', `Expected a file ${file}, got none that can be read.`, {
+      hint: 'Check the path.',
+      cause,
+    });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new CairnError('bad_table', `Expected UTF-8 in ${file}, got other bytes.`, {
+      hint: 'Save the file as UTF-8.',
+      cause,
+    });
+  }
+}
+
+const NO_TABLE =
+  'Name a folder with prompts.jsonl, scores.csv and models.json; `cairn route import` makes one of answers.';
 
 async function fit(args: Args, io: Io, rest: readonly string[]): Promise<CommandResult> {
   const table = await tableAt(args, io, rest[0], rest.length - 1);
@@ -97,7 +153,8 @@ async function add(args: Args, io: Io, rest: readonly string[]): Promise<Command
     });
   }
   const folder = resolve(args.text('router') ?? join(io.dataDir, 'router'));
-  if (more[0] === undefined) throw new CairnError('usage', 'Expected a folder with a table, got none.');
+  if (more[0] === undefined)
+    throw new CairnError('usage', 'Expected a folder with a table, got none.', { hint: NO_TABLE });
   const table = await readTable(resolve(more[0]));
   const before = await loadRouter(folder);
   io.progress(`Scores of ${model} on the ${before.parts.validation.ids.length} labelled prompts.`);
@@ -205,7 +262,8 @@ function summarise(figures: readonly TrialFigures[]): Row[] {
 }
 
 async function tableAt(args: Args, io: Io, folder: string | undefined, more: number): Promise<PromptTable> {
-  if (folder === undefined) throw new CairnError('usage', 'Expected a folder with a table, got none.');
+  if (folder === undefined)
+    throw new CairnError('usage', 'Expected a folder with a table, got none.', { hint: NO_TABLE });
   if (more > 0) throw new CairnError('usage', `Expected one folder, got ${more} more words.`);
   const table = await readTable(resolve(folder));
   if (!args.flag('drop-incomplete')) return table;

@@ -29,7 +29,7 @@ export class Faults {
     if (this.#count === 0) return;
     const lines = this.found.map((f) => `${f.file}${f.line > 0 ? `:${f.line}` : ''}: ${f.message}`);
     const more = this.#count - this.found.length;
-    const rest = more > 0 ? [`and ${more} more`] : [];
+    const rest = more > 0 ? [`and ${more} more ${more === 1 ? 'fault' : 'faults'}.`] : [];
     throw new CairnError('bad_table', [...lines, ...rest].join('\n'), {
       hint: 'Correct the files named above; docs/routing.md describes their format.',
       details: { faults: this.found, count: this.#count },

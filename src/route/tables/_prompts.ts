@@ -9,8 +9,13 @@ const SCORERS: readonly ScorerSpec['kind'][] = [
 ]; // prettier-ignore
 const TEXTS = ['task', 'category', 'split', 'reference'] as const;
 
-export function parsePrompts(text: string, faults: Faults): PromptRow[] {
+/**
+ * The prompts, and the ids as the other files must have them row by row: undefined for a line that cannot be read, so that one bad
+ * line does not make all rows after it look wrong.
+ */
+export function parsePrompts(text: string, faults: Faults): { rows: PromptRow[]; ids: (string | undefined)[] } {
   const rows: PromptRow[] = [];
+  const ids: (string | undefined)[] = [];
   const seen = new Map<string, number>();
   const lines = text.replace(/^\uFEFF/, '').split('\n');
   for (const [i, raw] of lines.entries()) {
@@ -21,9 +26,11 @@ export function parsePrompts(text: string, faults: Faults): PromptRow[] {
       value = JSON.parse(raw);
     } catch {
       faults.add(FILE, line, `Expected one JSON object a line, got ${shown(raw)}.`);
+      ids.push(undefined);
       continue;
     }
     const row = toRow(value, line, faults);
+    ids.push(row?.id);
     if (!row) continue;
     const before = seen.get(row.id);
     if (before !== undefined)
@@ -32,7 +39,7 @@ export function parsePrompts(text: string, faults: Faults): PromptRow[] {
     rows.push(row);
   }
   if (rows.length === 0 && faults.count === 0) faults.add(FILE, 0, 'Expected at least one prompt, got none.');
-  return rows;
+  return { rows, ids };
 }
 
 function toRow(value: unknown, line: number, faults: Faults): PromptRow | undefined {

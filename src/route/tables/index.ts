@@ -1,5 +1,6 @@
 // Evaluation tables as folders of files.
 export { readTable, parseTable, type TableFiles } from './read-table.ts';
+export { ANSWER_KEYS, importAnswers, type AnswerFile } from './import-answers.ts';
 export { tableFiles, writeTable } from './write-table.ts';
 export { modelSchema } from './_models.ts';
 export { type TableFault } from './_faults.ts';

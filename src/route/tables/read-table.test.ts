@@ -54,7 +54,14 @@ describe('evaluation table', () => {
     const faults = faultsOf({ ...good, 'prompts.jsonl': many, 'scores.csv': `id,small,large\n${rows}\n` });
     expect(faults).toHaveLength(11);
     expect(faults[0]).toBe('prompts.jsonl:1: Expected "prompt" as a text or a list of messages, got undefined.');
-    expect(faults[10]).toMatch(/^and \d+ more$/);
+    expect(faults[10]).toMatch(/^and \d+ more faults\.$/);
+  });
+
+  it('one line that cannot be read does not make the rows after it look wrong', () => {
+    const bad = { ...good, 'prompts.jsonl': good['prompts.jsonl']!.replace('"prompt": "one"', '"promt": "one"') };
+    expect(faultsOf(bad)).toEqual([
+      'prompts.jsonl:1: Expected "prompt" as a text or a list of messages, got undefined.',
+    ]);
   });
 
   it.each([

@@ -56,9 +56,8 @@ export function parseTable(files: TableFiles): PromptTable {
     if (files[name] === undefined) throw new CairnError('no_table', `Expected a file ${name}, got none.`);
   }
   const faults = new Faults();
-  const prompts = parsePrompts(files['prompts.jsonl']!, faults);
+  const { rows: prompts, ids } = parsePrompts(files['prompts.jsonl']!, faults);
   const byId = parseModels(files['models.json']!, faults);
-  const ids = prompts.map((p) => p.id);
   const scores = readMatrix('scores.csv', files['scores.csv']!, ids, undefined, faults, 1);
   const models: ModelInfo[] = scores.columns.flatMap((id) => {
     const info = byId.get(id);
@@ -87,7 +86,7 @@ export function parseTable(files: TableFiles): PromptTable {
 function readMatrix(
   file: string,
   text: string,
-  ids: readonly string[],
+  ids: readonly (string | undefined)[],
   columns: readonly string[] | undefined,
   faults: Faults,
   high: number,
@@ -109,7 +108,7 @@ function readMatrix(
   const range = high === 1 ? 'a score between 0 and 1' : 'a number of tokens';
   for (let j = 0; j < Math.min(rows.length, ids.length); j++) {
     const { fields, line } = rows[j]!;
-    if (fields[0] !== ids[j]) {
+    if (ids[j] !== undefined && fields[0] !== ids[j]) {
       faults.add(
         file,
         line,
