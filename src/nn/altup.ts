@@ -4,7 +4,7 @@
 import {
   concat,
   constant,
-  customGradient,
+  customGradients,
   isSymbolic,
   split,
   stack,
@@ -79,26 +79,40 @@ export function mixing(p: Tensor, g: Tensor, j: number): Tensor {
   return concat([p.sub(column.mul(p.sliceAxis(0, j, j + 1))), column], 1);
 }
 
-/** Row i of `w [n, m]` weighs the m tensors `zs` to tensor i of the result. */
+/**
+ * Row i of `w [n, m]` weighs the m tensors `zs` to tensor i of the result. The tensors are laid behind each other once, so that a
+ * row, and each part of the gradient, is one pass over memory: the product of a vector and a matrix.
+ */
 export function mix(w: Tensor, zs: readonly Tensor[]): Tensor[] {
-  const [rows] = w.shape as [number, number];
-  return Array.from({ length: rows }, (_, i) => weighted(w.sliceAxis(0, i, i + 1), zs));
-}
-
-/** `sum_k row[0, k] z_k`; the gradient of the row is one vector of dot products, without sums over whole tensors. */
-function weighted(row: Tensor, zs: readonly Tensor[]): Tensor {
-  const entry = (r: Tensor, k: number): Tensor => r.sliceAxis(1, k, k + 1); // [1, 1]
-  const flat = (t: Tensor): Tensor => t.reshape([1, -1]);
-  return customGradient(
-    [row, ...zs],
-    (r, ...xs) => xs.map((x, k) => x.mul(entry(r, k))).reduce((sum, x) => sum.add(x)),
-    (_y, g, r, ...xs) => [
-      concat(
-        xs.map((x) => flat(g).matmul(flat(x), { transB: true })),
-        1,
-      ),
-      ...xs.map((_x, k) => g.mul(entry(r, k))),
-    ],
+  const [n, m] = w.shape as [number, number];
+  const { shape } = zs[0]!;
+  const rowsOf = (v: Tensor, count: number): Tensor[] => split(v, count, 0);
+  if (shape.some(isSymbolic)) {
+    return rowsOf(w, n).map((row) =>
+      rowsOf(row.reshape([m, 1]), m)
+        .map((weight, k) => zs[k]!.mul(weight))
+        .reduce((sum, x) => sum.add(x)),
+    );
+  }
+  const behind = (xs: readonly Tensor[]): Tensor => concat(xs.map((x) => x.reshape([1, -1])));
+  const [first, ...rest] = rowsOf(w, n) as [Tensor, ...Tensor[]];
+  return customGradients(
+    [w, ...zs],
+    (_w, ...xs) => {
+      const rows = behind(xs);
+      const weighed = (row: Tensor): Tensor => row.matmul(rows).reshape(shape);
+      return [weighed(first), ...rest.map(weighed)];
+    },
+    (_ys, gs, [v, ...xs]) => {
+      const rows = behind(xs);
+      const zero = gs.some((g) => !g) ? xs[0]!.mul(0) : undefined;
+      const given = gs.map((g) => g ?? zero!);
+      const cotangents = behind(given);
+      return [
+        concat(given.map((g) => g.reshape([1, -1]).matmul(rows, { transB: true }))),
+        ...rowsOf(v!.transpose([1, 0]), m).map((column) => column.matmul(cotangents).reshape(shape)),
+      ];
+    },
   );
 }
 

@@ -27,8 +27,12 @@ import { Tensor } from './tensor.ts';
 /** Replaces the tensor at a hook point for all its consumers. */
 export type Patch = (x: Tensor, context: { readonly name: string; readonly builder: Builder }) => Tensor;
 
-/** The gradient of a custom op: from output `y`, its cotangent `g` and the inputs to one cotangent per input. */
-export type CustomBackward = (y: Tensor, g: Tensor, ...inputs: Tensor[]) => readonly (Tensor | undefined)[];
+/** The gradient of a custom op: from outputs, their cotangents (undefined: zero) and the inputs to one cotangent per input. */
+export type CustomBackward = (
+  outputs: readonly Tensor[],
+  cotangents: readonly (Tensor | undefined)[],
+  inputs: readonly Tensor[],
+) => readonly (Tensor | undefined)[];
 
 export interface ProgramOptions {
   /** Element type of parameters and of inputs without a stated type. Default f32. */

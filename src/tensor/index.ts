@@ -40,6 +40,7 @@ export {
   crossEntropy,
   cumsum,
   customGradient,
+  customGradients,
   div,
   einsum,
   eq,

@@ -7,7 +7,7 @@ import type { ParamSpec, ProgramDef } from './graph.ts';
 import { zeros } from './init.ts';
 import { concat, split } from './ops/index.ts';
 import { gradientsWithRows } from './row-optim.ts';
-import { sizeOf } from './shape.ts';
+import { type Shape, sizeOf } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
 /** A parameter, its tensor in this program and its gradient. */
@@ -210,23 +210,53 @@ function toSlots(b: Builder, gradients: readonly Gradient[], options: OptimizerO
 }
 
 function slotOf(b: Builder, group: readonly Gradient[], options: OptimizerOptions): Slot {
-  const specs = group.map((x) => x.spec);
-  const join = (parts: readonly Tensor[]): Tensor =>
-    parts.length === 1 ? parts[0]! : concat(parts.map((t) => t.reshape([-1])));
-  const part = (t: Tensor): Tensor[] => {
-    if (specs.length === 1) return [t];
-    const sizes = specs.map((spec) => sizeOf(spec.shape));
-    return split(t, sizes, 0).map((x, i) => x.reshape(specs[i]!.shape));
-  };
+  const runs = alike(group);
+  const specs = runs.flat().map((x) => x.spec);
+  const { join, part } = joining(runs.map((run) => run.map((x) => x.spec.shape)));
   return {
     specs,
-    param: join(group.map((x) => x.param)),
-    gradient: join(group.map((x) => x.gradient)),
+    param: join(runs.map((run) => run.map((x) => x.param))),
+    gradient: join(runs.map((run) => run.map((x) => x.gradient))),
     decay: specs[0]!.decay,
     lrScale: lrScaleOf(specs[0]!, options),
-    moment: (prefix) => join(specs.map((spec) => momentOf(b, prefix, spec))),
+    moment: (prefix) => join(runs.map((run) => run.map((x) => momentOf(b, prefix, x.spec)))),
     update: (next, prefix) => {
       for (const [i, t] of part(next).entries()) b.update(stateName(specs[i]!, prefix), t);
+    },
+  };
+}
+
+/** Parameters that differ in their first axis at most lie together. */
+function alike(group: readonly Gradient[]): Gradient[][] {
+  const runs = new Map<string, Gradient[]>();
+  for (const x of group) {
+    const key = x.spec.shape.slice(1).join();
+    runs.set(key, [...(runs.get(key) ?? []), x]);
+  }
+  return [...runs.values()];
+}
+
+/** Joins tensors of given shapes to one, and parts it again. Runs are joined along their first axis: that reshapes least. */
+function joining(runs: readonly (readonly Shape[])[]): {
+  join: (tensors: readonly (readonly Tensor[])[]) => Tensor;
+  part: (joined: Tensor) => Tensor[];
+} {
+  const single = runs.length === 1 && runs[0]!.length === 1;
+  const length = (shape: Shape): number => shape[0] ?? 1;
+  const stacked = runs.map((run) => [run.reduce((n, shape) => n + length(shape), 0), ...run[0]!.slice(1)]);
+  const atLeastVector = (t: Tensor): Tensor => (t.rank === 0 ? t.reshape([1]) : t);
+  return {
+    join(tensors) {
+      if (single) return tensors[0]![0]!;
+      const whole = tensors.map((run) => concat(run.map(atLeastVector)));
+      return whole.length === 1 ? whole[0]! : concat(whole.map((t) => t.reshape([-1])));
+    },
+    part(joined) {
+      if (single) return [joined];
+      const whole = runs.length === 1 ? [joined] : split(joined, stacked.map(sizeOf), 0);
+      return whole.flatMap((t, i) =>
+        split(t.reshape(stacked[i]!), runs[i]!.map(length), 0).map((x, k) => x.reshape(runs[i]![k]!)),
+      );
     },
   };
 }

@@ -53,4 +53,4 @@ export { avgPool, globalAvgPool, maxPool, type PoolOptions } from './pool.ts';
 export { amax, cumsum, mean, sum } from './reduce.ts';
 export { expand, reshape, squeeze, swapAxes, transpose, unsqueeze } from './reshape.ts';
 export { concat, flip, pad, slice, sliceAxis, split, stack } from './slice.ts';
-export { customGradient, stopGradient, straightThrough } from './tape.ts';
+export { customGradient, customGradients, stopGradient, straightThrough } from './tape.ts';

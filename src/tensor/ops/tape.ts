@@ -1,10 +1,11 @@
 // Ops that change gradients and nothing else: stopGradient and customGradient. Both are aliases at run time.
 import { CairnError } from '../../errors.ts';
 import type { CustomBackward } from '../builder.ts';
+import type { Attrs } from '../graph.ts';
 import type { OpRecord } from '../op.ts';
 import { sameShape, shapeText } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { apply, noFlops } from './_apply.ts';
+import { apply, applyAll, noFlops } from './_apply.ts';
 
 export const stopGradientOp: OpRecord = {
   name: 'stopGradient',
@@ -16,14 +17,17 @@ export const stopGradientOp: OpRecord = {
   samples: () => [{ inputs: [{ shape: [2, 3] }] }, { inputs: [{ shape: [] }] }],
 };
 
-/** Inputs: the forward result, then the inputs it is a function of. The gradient never enters the first. */
+const resultsOf = (attrs: Attrs): number => (attrs['results'] as number | undefined) ?? 1;
+
+/** Inputs: the forward results, then the inputs they are a function of. The gradient never enters the first. */
 export const customGradientOp: OpRecord = {
   name: 'customGradient',
-  infer: ([y]) => [y!],
+  infer: (inputs, attrs) => inputs.slice(0, resultsOf(attrs)),
   vjp(c) {
-    const inputs = c.inputs.slice(1);
-    const y = c.outputs[0]!;
-    const cotangents = y.builder.backward(c.attrs['id'] as number)(y, c.cotangents[0]!, ...inputs);
+    const results = resultsOf(c.attrs);
+    const inputs = c.inputs.slice(results);
+    const { builder } = c.inputs[0]!;
+    const cotangents = builder.backward(c.attrs['id'] as number)(c.outputs, c.cotangents, inputs);
     inputs.forEach((x, i) => {
       const g = cotangents[i];
       if (g && !sameShape(g.shape, x.shape)) {
@@ -33,10 +37,14 @@ export const customGradientOp: OpRecord = {
         );
       }
     });
-    return [undefined, ...cotangents];
+    return [...Array.from({ length: results }, () => undefined), ...cotangents];
   },
-  reference: ([y], _attrs, [out]) => out!.data.set(y!.data),
-  onnx: (emit, node) => emit.bind(node, [emit.name(node.inputs[0]!)]),
+  reference: (inputs, _attrs, outputs) => outputs.forEach((out, i) => out.data.set(inputs[i]!.data)),
+  onnx: (emit, node) =>
+    emit.bind(
+      node,
+      node.outputs.map((_, i) => emit.name(node.inputs[i]!)),
+    ),
   flops: noFlops,
   bytes: () => 0,
 };
@@ -56,10 +64,27 @@ export function stopGradient(x: Tensor): Tensor {
 export function customGradient(
   inputs: readonly [Tensor, ...Tensor[]],
   forward: (...inputs: Tensor[]) => Tensor,
-  backward: CustomBackward,
+  backward: (y: Tensor, g: Tensor, ...inputs: Tensor[]) => readonly (Tensor | undefined)[],
 ): Tensor {
   const y = forward(...inputs);
-  return apply(customGradientOp, [y, ...inputs], { id: y.builder.registerBackward(backward) });
+  const id = y.builder.registerBackward(([out], [g], xs) => backward(out!, g!, ...xs));
+  return apply(customGradientOp, [y, ...inputs], { id });
+}
+
+/**
+ * The same for several results whose gradients are computed together; a result that nobody uses has no cotangent.
+ *
+ * @example
+ * const [sum, difference] = customGradients([x, y], (x, y) => [x.add(y), x.sub(y)], (_out, [s, d]) => …);
+ */
+export function customGradients(
+  inputs: readonly [Tensor, ...Tensor[]],
+  forward: (...inputs: Tensor[]) => readonly [Tensor, ...Tensor[]],
+  backward: CustomBackward,
+): Tensor[] {
+  const ys = forward(...inputs);
+  const id = ys[0].builder.registerBackward(backward);
+  return applyAll(customGradientOp, [...ys, ...inputs], { id, results: ys.length });
 }
 
 /** The value of `hard` with the gradient of `soft` (Bengio et al. 2013). */
