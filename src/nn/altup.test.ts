@@ -8,6 +8,7 @@ import {
   type HostTensor,
   ModelState,
   Rng,
+  split,
   stack,
   type Tensor,
 } from '../tensor/index.ts';
@@ -95,8 +96,10 @@ describe('identities', () => {
         const g = b.input('g', [streams]);
         const xs = Array.from({ length: streams }, (_, i) => b.input(`x${i}`, [1, size]));
         const y = b.input('y', [1, size]);
-        const w = mixing(p, g, j);
-        mix(w, [...xs, y]).forEach((x, i) => b.output(`out${i}`, x));
+        const w = mixing(p, g, [j]);
+        const rows = split(w, streams, 0);
+        const columns = split(w.transpose([1, 0]), streams + 1, 0);
+        mix({ rows, columns }, [...xs, y]).forEach((x, i) => b.output(`out${i}`, x));
         b.output('packed', mixPacked(w, stack(xs), y));
       },
       { dtype: 'f64' },

@@ -17,8 +17,8 @@ import type { LmConfig } from './lm-config.ts';
 import type { Stream } from './stream.ts';
 
 /**
- * The K streams: in training, and where lengths are symbolic, K tensors `[B, T, d]`, whose sums are the faster way with
- * gradients; else one tensor `[K, B, T, d]`, which takes the fewest nodes.
+ * The K streams: in training K tensors `[1, B T d]`, which is the faster way with gradients; where lengths are symbolic K
+ * tensors `[B, T, d]`; else one tensor `[K, B, T, d]`, which takes the fewest nodes.
  */
 export type Streams = readonly Tensor[];
 
@@ -37,9 +37,10 @@ export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
   const { hidden_size: d } = c;
   const streams = c.altup_num_inputs ?? 1;
   const recycled = c.altup_recycled ?? false;
-  const packed = !call.training && !call.ids.shape.some(isSymbolic);
-  const list = (xs: Streams): Streams =>
-    packed ? split(xs[0]!, streams, 0).map((x) => x.reshape([...call.ids.shape, d])) : xs;
+  const symbolic = call.ids.shape.some(isSymbolic);
+  const packed = !call.training && !symbolic;
+  const whole = (x: Tensor): Tensor => (symbolic ? x : x.reshape([...call.ids.shape, d]));
+  const list = (xs: Streams): Streams => (packed ? split(xs[0]!, streams, 0) : xs).map(whole);
   const mean = (xs: Streams): Tensor =>
     list(xs)
       .reduce((sum, x) => sum.add(x))
@@ -51,18 +52,18 @@ export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
       const xs = Array.from({ length: streams }, (_, i) =>
         recycled ? embedded : embedded.sliceAxis(-1, i * d, (i + 1) * d),
       );
-      return packed ? [stack(xs)] : xs;
+      if (packed) return [stack(xs)];
+      return symbolic ? xs : xs.map(flat);
     },
     layer(xs, index, inner) {
       const j = activeStream(c, index);
-      const active = packed ? xs[0]!.sliceAxis(0, j, j + 1).reshape([...call.ids.shape, d]) : xs[j]!;
+      const active = whole(packed ? xs[0]!.sliceAxis(0, j, j + 1) : xs[j]!);
+      const stack = b.currentScope.replace(/blocks\.\d+$/, '');
       const y = inner(active);
       return b.scope('altup', () => {
-        const p = b.param(b.path('prediction_coefs'), [streams, streams], identity, { decay: false });
-        const g = b.param(b.path('correction_coefs'), [streams], constant(1), { decay: false });
-        const w = mixing(p, g, j);
-        if (packed) return [b.tap(b.path('hook_streams'), mixPacked(w, xs[0]!, y))];
-        return mix(w, [...xs, y]);
+        const w = weightsOf(b, c, stack);
+        if (packed) return [b.tap(b.path('hook_streams'), mixPacked(w.layer(index), xs[0]!, y))];
+        return mix(w.vectors(index), [...xs, symbolic ? y : flat(y)]);
       });
     },
     read: mean,
@@ -73,44 +74,96 @@ export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
 const identity: Init = (_rng, [n = 0]) =>
   Float64Array.from({ length: n * n }, (_, k) => (Math.floor(k / n) === k % n ? 1 : 0));
 
-/** Both steps as one matrix on `(x_1 .. x_K, y)`: `xh_i + g_i (y - xh_j) = sum_k (p[i,k] - g_i p[j,k]) x_k + g_i y`. `[K, K+1]` */
-export function mixing(p: Tensor, g: Tensor, j: number): Tensor {
-  const column = g.unsqueeze(-1);
-  return concat([p.sub(column.mul(p.sliceAxis(0, j, j + 1))), column], 1);
+/** In one row, `[1, n]`. */
+const flat = (x: Tensor): Tensor => x.reshape([1, -1]);
+
+/** What the layers of one stack weigh streams with. */
+interface StackWeights {
+  /** `[K, K+1]` */
+  layer(index: number): Tensor;
+  vectors(index: number): Mixing;
+}
+
+/** The coefficients of all layers at once, since at this size the number of nodes counts. */
+function weightsOf(b: Builder, c: LmConfig, stack: string): StackWeights {
+  const layers = c.num_hidden_layers;
+  const streams = c.altup_num_inputs ?? 1;
+  const each = <T>(f: (name: string) => T): T[] =>
+    Array.from({ length: layers }, (_, i) => f(`${stack}blocks.${i}.altup`));
+  const w = b.once(`altup|${stack}`, () => {
+    const p = each((name) => b.param(`${name}.prediction_coefs`, [streams, streams], identity, { decay: false }));
+    const g = each((name) => b.param(`${name}.correction_coefs`, [streams], constant(1), { decay: false }));
+    const active = Array.from({ length: layers }, (_, i) => activeStream(c, i));
+    return mixing(concat(p), concat(g), active);
+  });
+  const m = streams + 1;
+  return {
+    layer: (i) => w.sliceAxis(0, i * streams, (i + 1) * streams),
+    vectors(i) {
+      const turned = w
+        .reshape([layers, streams, m])
+        .transpose([0, 2, 1])
+        .reshape([layers * m, streams]);
+      return {
+        rows: split(w, layers * streams, 0).slice(i * streams, (i + 1) * streams),
+        columns: split(turned, layers * m, 0).slice(i * m, (i + 1) * m),
+      };
+    },
+  };
 }
 
 /**
- * Row i of `w [n, m]` weighs the m tensors `zs` to tensor i of the result. The tensors are laid behind each other once, so that a
- * row, and each part of the gradient, is one pass over memory: the product of a vector and a matrix.
+ * Both steps as one matrix on `(x_1 .. x_K, y)`: `xh_i + g_i (y - xh_j) = sum_k (p[i,k] - g_i p[j,k]) x_k + g_i y`, for
+ * layers below each other.
+ * @param p `[L K, K]`
+ * @param g `[L K]`
+ * @param active j of each layer
+ * @returns `[L K, K+1]`
  */
-export function mix(w: Tensor, zs: readonly Tensor[]): Tensor[] {
-  const [n, m] = w.shape as [number, number];
-  const { shape } = zs[0]!;
-  const rowsOf = (v: Tensor, count: number): Tensor[] => split(v, count, 0);
-  if (shape.some(isSymbolic)) {
-    return rowsOf(w, n).map((row) =>
-      rowsOf(row.reshape([m, 1]), m)
-        .map((weight, k) => zs[k]!.mul(weight))
-        .reduce((sum, x) => sum.add(x)),
-    );
+export function mixing(p: Tensor, g: Tensor, active: readonly number[]): Tensor {
+  const [rows, streams] = p.shape as [number, number];
+  const choice = new Float64Array(rows * rows);
+  for (let i = 0; i < rows; i++) {
+    const layer = Math.floor(i / streams);
+    choice[i * rows + layer * streams + active[layer]!] = 1;
   }
-  const behind = (xs: readonly Tensor[]): Tensor => concat(xs.map((x) => x.reshape([1, -1])));
-  const [first, ...rest] = rowsOf(w, n) as [Tensor, ...Tensor[]];
+  const predicted = p.builder.constant(choice, [rows, rows], p.dtype).matmul(p); // row j of each layer, K times
+  const column = g.unsqueeze(-1);
+  return concat([p.sub(column.mul(predicted)), column], 1);
+}
+
+/** A matrix `[n, m]` as n rows `[1, m]` and as m columns `[1, n]`. */
+export interface Mixing {
+  readonly rows: readonly Tensor[];
+  readonly columns: readonly Tensor[];
+}
+
+/**
+ * Row i weighs the m tensors `zs [1, n]` to tensor i of the result. They are laid below each other once, so that a row, and
+ * each part of the gradient, is one pass over memory: the product of a vector and a matrix. Tensors of symbolic shape are summed.
+ */
+export function mix({ rows, columns }: Mixing, zs: readonly Tensor[]): Tensor[] {
+  if (zs[0]!.shape.some(isSymbolic)) {
+    return rows.map((row) => zs.map((z, k) => z.mul(row.sliceAxis(1, k, k + 1))).reduce((sum, x) => sum.add(x)));
+  }
+  const [first, ...rest] = rows as [Tensor, ...Tensor[]];
   return customGradients(
-    [w, ...zs],
-    (_w, ...xs) => {
-      const rows = behind(xs);
-      const weighed = (row: Tensor): Tensor => row.matmul(rows).reshape(shape);
-      return [weighed(first), ...rest.map(weighed)];
+    [first, ...rest, ...columns, ...zs],
+    () => {
+      const below = concat(zs);
+      return [first.matmul(below), ...rest.map((row) => row.matmul(below))];
     },
-    (_ys, gs, [v, ...xs]) => {
-      const rows = behind(xs);
-      const zero = gs.some((g) => !g) ? xs[0]!.mul(0) : undefined;
+    (_results, gs, inputs) => {
+      const [from, to] = [rows.length, rows.length + columns.length];
+      const xs = inputs.slice(to);
+      const zero = gs.every((g) => g) ? undefined : xs[0]!.mul(0);
       const given = gs.map((g) => g ?? zero!);
-      const cotangents = behind(given);
+      const below = concat(xs);
+      const cotangents = concat(given);
       return [
-        concat(given.map((g) => g.reshape([1, -1]).matmul(rows, { transB: true }))),
-        ...rowsOf(v!.transpose([1, 0]), m).map((column) => column.matmul(cotangents).reshape(shape)),
+        ...given.map((g) => g.matmul(below, { transB: true })),
+        ...columns.map(() => undefined),
+        ...inputs.slice(from, to).map((column) => column.matmul(cotangents)),
       ];
     },
   );
