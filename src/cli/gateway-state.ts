@@ -1,6 +1,6 @@
 // Where the gateway's state is: a file of the data directory, or a PostgreSQL server that several gateways share.
 import { join } from 'node:path';
-import { type GatewayState, openPostgresState, openSqliteState } from '../serve/index.ts';
+import { type GatewayState, openPostgresState, openStateThread } from '../serve/index.ts';
 import type { Args, OptionSpec } from './command.ts';
 import type { Io } from './io.ts';
 
@@ -23,5 +23,5 @@ export async function openGatewayState(args: Args, io: Io): Promise<GatewayState
   const asked = args.text('gateway-state') ?? process.env['CAIRN_GATEWAY_STATE'];
   if (asked) return openPostgresState(asked);
   const store = io.place.store?.[0]?.split(',')[0];
-  return store ? openPostgresState(store, { beside: true }) : openSqliteState(join(io.dataDir, 'gateway.db'));
+  return store ? openPostgresState(store, { beside: true }) : openStateThread(join(io.dataDir, 'gateway.db'));
 }

@@ -13,6 +13,7 @@ export {
   openAnswerTable,
   openPostgresState,
   openSqliteState,
+  openStateThread,
   parseConfig,
   readConfig,
 } from './gateway/index.ts';

@@ -24,6 +24,7 @@ import {
   writeConfigFile,
 } from './config-file.ts';
 import { EMPTY_CONFIG, type GatewayConfig, type ModelConfig, parseConfig, readConfig } from './config.ts';
+import { DecisionLog } from './decision-log.ts';
 import type { DecisionRecord } from './explain.ts';
 import { ClientKeys } from './keys.ts';
 import { Ledger } from './ledger.ts';
@@ -35,6 +36,7 @@ import { joinPool, type PromptPool } from './prompt-pool.ts';
 import { openResponseTable, type ResponseTable } from './responses/response-table.ts';
 import { Sessions } from './sessions.ts';
 import { type GatewayState, type KeptChange, openSqliteState } from './state.ts';
+import { openStateThread } from './state-thread.ts';
 
 export interface GatewayOptions {
   /** A configuration file; watched, and taken over when it changes and is valid. */
@@ -64,12 +66,6 @@ export interface Current {
   readonly online: OnlineRouter | undefined;
 }
 
-/** Decisions that are kept. */
-const KEEP_DECISIONS = 100_000;
-const WRITE_EVERY_MS = 200;
-/** Decisions that wait for a state that cannot be written. */
-const MOST_UNWRITTEN = 10_000;
-
 export class Gateway {
   readonly state: GatewayState;
   readonly keys: ClientKeys;
@@ -91,9 +87,7 @@ export class Gateway {
   readonly #listeners = new Set<(record: DecisionRecord) => void>();
   #current: Current;
   #fitted: { readonly path: string; readonly router: PromptRouter } | undefined;
-  #unwritten = new Map<string, DecisionRecord>();
-  #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #decisions: DecisionLog;
 
   private constructor(
     options: GatewayOptions,
@@ -117,11 +111,12 @@ export class Gateway {
     const redact = createRedactor(() => this.#current.pool.secrets());
     this.redact = redact;
     this.log = (line) => options.log?.(redact(line));
+    this.#decisions = new DecisionLog(state, this.log);
   }
 
   /** @throws CairnError `no_config`, `bad_config`, `state_unavailable` and those of a router that cannot be read */
   static async open(options: GatewayOptions): Promise<Gateway> {
-    const state = options.state ?? openSqliteState(options.statePath ?? ':memory:');
+    const state = options.state ?? openState(options.statePath);
     let answers: AnswerTable | undefined;
     let responses: ResponseTable | undefined;
     let gateway: Gateway;
@@ -332,7 +327,7 @@ export class Gateway {
     return redactJson(value, this.redact);
   }
 
-  /** Keeps a decision: written with others a moment later. */
+  /** Keeps a decision: written a moment later. */
   decided(record: DecisionRecord): void {
     this.metrics.decided(record);
     this.amend(record);
@@ -340,9 +335,8 @@ export class Gateway {
 
   /** Writes a decision anew after something was learned about it. */
   amend(record: DecisionRecord): void {
-    this.#unwritten.set(record.id, record);
+    this.#decisions.add(record);
     for (const listener of this.#listeners) listener(record);
-    this.#timer ??= setTimeout(() => void this.flush(), WRITE_EVERY_MS);
   }
 
   /** Calls `listener` for every decision from now on; returns how to stop. */
@@ -351,35 +345,13 @@ export class Gateway {
     return () => this.#listeners.delete(listener);
   }
 
-  async flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const batch = [...this.#unwritten.values()];
-    this.#writing = this.#writing
-      .then(() =>
-        this.state.record(
-          batch.map((r) => ({ id: r.id, at: r.at, value: JSON.stringify(r) })),
-          KEEP_DECISIONS,
-        ),
-      )
-      .then(() => {
-        for (const record of batch) {
-          if (this.#unwritten.get(record.id) === record) this.#unwritten.delete(record.id);
-        }
-      })
-      .catch((error: unknown) => {
-        this.log(`Decisions could not be written: ${String(error)}`);
-        // A state that is away for long must not fill the memory: the latest are kept.
-        for (const id of this.#unwritten.keys()) {
-          if (this.#unwritten.size <= MOST_UNWRITTEN) break;
-          this.#unwritten.delete(id);
-        }
-      });
-    await this.#writing;
+  /** Writes the decisions of up to now. */
+  flush(): Promise<void> {
+    return this.#decisions.flush();
   }
 
   async decision(id: string): Promise<DecisionRecord | undefined> {
-    const fresh = this.#unwritten.get(id);
+    const fresh = this.#decisions.waiting(id);
     if (fresh !== undefined) return fresh;
     const text = await this.state.decision(id);
     return text === undefined ? undefined : (JSON.parse(text) as DecisionRecord);
@@ -402,4 +374,8 @@ export class Gateway {
     await this.responses.close();
     await this.state.close();
   }
+}
+
+function openState(path = ':memory:'): GatewayState {
+  return path === ':memory:' ? openSqliteState(path) : openStateThread(path);
 }

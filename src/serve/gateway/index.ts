@@ -7,6 +7,7 @@ export { GatewayError } from './gateway-error.ts';
 export { type DecisionRecord } from './explain.ts';
 export { openPostgresState, type PostgresStateOptions } from './postgres-state.ts';
 export { type GatewayState, type KeptChange, openSqliteState } from './state.ts';
+export { openStateThread } from './state-thread.ts';
 export { type ClientKey, ClientKeys } from './keys.ts';
 export { falseHitsText } from './gateway-metrics.ts';
 export { feedDecisions } from './feed.ts';

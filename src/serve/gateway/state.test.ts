@@ -9,6 +9,7 @@ import { createMockUpstream } from '../../providers/index.ts';
 import { Gateway } from './gateway.ts';
 import { openPostgresState } from './postgres-state.ts';
 import { type Account, type GatewayState, openSqliteState } from './state.ts';
+import { openStateThread } from './state-thread.ts';
 
 const servers = await startServers(1);
 const dir = mkdtempSync(join(tmpdir(), 'cairn-state-'));
@@ -23,6 +24,14 @@ let files = 0;
 const kinds: [string, () => Promise<GatewayState>][] = [
   ['in memory', async () => openSqliteState(':memory:')],
   ['in a file', async () => openSqliteState(join(dir, `${files++}.db`))],
+  [
+    'in a file, kept by a thread',
+    async () => {
+      const state = openStateThread(join(dir, `${files++}.db`));
+      open.push(state);
+      return state;
+    },
+  ],
 ];
 const onServer = async (url = servers![0]!.url(), watchEveryMs = 20): Promise<GatewayState> => {
   const state = await openPostgresState(url, { watchEveryMs });

@@ -1,0 +1,73 @@
+// A gateway's state in a file, kept by a thread of its own: the thread that answers requests only sends what is to be written.
+// The same file and the same calls as `openSqliteState`, in the order in which they are made.
+import { Worker } from 'node:worker_threads';
+import { CairnError } from '../../errors.ts';
+import { inDirectory } from './_database.ts';
+import { createSqliteState, type SqliteState } from './_sqlite-state.mjs';
+import type { GatewayState } from './state.ts';
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Opens the state in a file. A call that was answered survives the end of the process, also a sudden one.
+ * @throws CairnError `state_unavailable`
+ */
+export function openStateThread(path: string): GatewayState {
+  // Opened here once, so that a file that cannot be used is said now and not by the first request.
+  inDirectory(path, () => createSqliteState(path)).close();
+  const worker = new Worker(new URL('./_state-worker.mjs', import.meta.url), { workerData: { path }, execArgv: [] });
+  worker.unref();
+  const waiting = new Map<number, Waiting>();
+  let sent = 0;
+  let dead: CairnError | undefined;
+  const ended = (cause: unknown): void => {
+    dead ??= new CairnError('state_unavailable', 'Expected the thread that keeps the state to go on, got its end.', {
+      hint: 'Start the gateway again.',
+      cause,
+    });
+    for (const { reject } of waiting.values()) reject(dead);
+    waiting.clear();
+  };
+  worker.on('error', ended);
+  worker.on('exit', ended);
+  worker.on('message', ({ number, value, fault }: { number: number; value?: unknown; fault?: string }) => {
+    const call = waiting.get(number);
+    waiting.delete(number);
+    if (waiting.size === 0) worker.unref();
+    if (fault === undefined) call?.resolve(value as never);
+    else {
+      call?.reject(new CairnError('state_unavailable', `Expected the state to take a call, got: ${fault}`));
+    }
+  });
+  const ask = <K extends keyof SqliteState>(
+    call: K,
+    args: Parameters<SqliteState[K]>,
+  ): Promise<ReturnType<SqliteState[K]>> =>
+    new Promise((resolve, reject) => {
+      if (dead !== undefined) return reject(dead);
+      // While a call is under way the process waits for it.
+      if (waiting.size === 0) worker.ref();
+      waiting.set(++sent, { resolve, reject });
+      worker.postMessage({ number: sent, call, args });
+    });
+  return {
+    shared: false,
+    reserve: (...args) => ask('reserve', args),
+    settle: (...args) => ask('settle', args),
+    usage: (...args) => ask('usage', args),
+    get: (...args) => ask('get', args),
+    put: (...args) => ask('put', args),
+    drop: (...args) => ask('drop', args),
+    list: (...args) => ask('list', args),
+    record: (...args) => ask('record', args),
+    decision: (...args) => ask('decision', args),
+    decisions: (...args) => ask('decisions', args),
+    watch: () => () => undefined,
+    close: async () => {
+      if (dead === undefined) await ask('close', []);
+    },
+  };
+}
