@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ensureInstalled, root } from './install.mjs';
+import { serverFlags } from './server-flags.mjs';
 
 ensureInstalled();
 const source = join(root, 'src', 'cli', 'main.ts');
@@ -12,7 +13,11 @@ const built = join(root, 'dist', 'cli', 'main.js');
 const entry = existsSync(source)
   ? ['--import', import.meta.resolve('tsx'), '--conditions=cairn-source', source]
   : [built];
-const child = spawn(process.execPath, ['--enable-source-maps', ...entry, ...process.argv.slice(2)], {
+// `serve` is what runs without a name.
+const words = process.argv.slice(2);
+const serves = words.includes('serve') || (words[0] ?? '-').startsWith('-');
+const flags = ['--enable-source-maps', ...(serves ? serverFlags : [])];
+const child = spawn(process.execPath, [...flags, ...entry, ...words], {
   stdio: 'inherit',
   env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
 });

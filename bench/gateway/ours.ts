@@ -1,12 +1,12 @@
-// Our gateway in a process of its own, with a router fitted on a generated pool of 30 models. Usage: ours.ts <upstream URL>.
+// Our gateway in a process of its own, with a router fitted on a generated pool of 30 models. Usage: ours.ts <upstream URL> <seed>.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fitRouter, generatePool } from 'cairn/route';
 import { createServer, Gateway } from 'cairn/serve';
 
-const [upstream] = process.argv.slice(2) as [string];
-const { table } = generatePool({ seed: 'bench', prompts: 600, models: 30 });
+const [upstream, seed = '7'] = process.argv.slice(2) as [string, string?];
+const { table } = generatePool({ seed: `bench-${seed}`, prompts: 600, models: 30 });
 // The last 100,000 decisions are kept: in a file, as the server does, and not in memory.
 const dir = mkdtempSync(join(tmpdir(), 'cairn-bench-'));
 process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
@@ -23,7 +23,7 @@ const gateway = await Gateway.open({
     })),
   },
 });
-gateway.useRouter(fitRouter(table, { seed: 7 }));
+gateway.useRouter(fitRouter(table, { seed: Number(seed) }));
 const server = await createServer({
   boards: () => Promise.reject(new Error('not needed here')),
   gateway: async () => gateway,

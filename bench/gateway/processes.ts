@@ -6,9 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { serverFlags } from '../../scripts/server-flags.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const node = ['--import', 'tsx', '--conditions=cairn-source'];
+/** The young generation is as large as that of a server that `cairn serve` starts. */
+const node = [...serverFlags, '--import', 'tsx', '--conditions=cairn-source'];
 
 /** Starts a script of this folder; `children` gets the process. */
 export async function start<T>(children: ChildProcess[], script: string, args: readonly string[]): Promise<Served<T>> {
@@ -22,6 +24,12 @@ export interface Served<T> {
   readonly info: T;
   /** Its memory and processor time now. */
   ask(): Promise<unknown>;
+}
+
+/** A gateway that is compared with. */
+export interface Peer {
+  readonly url: string;
+  readonly pid: number | undefined;
 }
 
 async function serve<T>(command: string, args: readonly string[]): Promise<Served<T>> {
@@ -47,7 +55,7 @@ async function serve<T>(command: string, args: readonly string[]): Promise<Serve
  * Portkey's gateway on a free port; undefined when it is not installed. With the newest @hono/node-server that its version range
  * allows, it appends to immutable headers and answers every stream with 500: a preload makes fetched headers appendable.
  */
-export async function startPortkey(children: ChildProcess[], log: (line: string) => void): Promise<string | undefined> {
+export async function startPortkey(children: ChildProcess[], log: (line: string) => void): Promise<Peer | undefined> {
   let script: string;
   try {
     script = join(
@@ -75,7 +83,7 @@ export async function startPortkey(children: ChildProcess[], log: (line: string)
       () => true,
       () => false,
     );
-    if (up) return `http://127.0.0.1:${port}/v1`;
+    if (up) return { url: `http://127.0.0.1:${port}/v1`, pid: child.pid };
   }
   log('Portkey gateway: skipped, it did not start within 10 s');
   return undefined;

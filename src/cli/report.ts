@@ -95,6 +95,8 @@ export interface BenchRow {
   readonly ratio: number | null;
   readonly unit: string;
   readonly spread?: Spread;
+  /** What was aimed at, and whether our median meets it. */
+  readonly target?: { readonly atMost?: number; readonly atLeast?: number; readonly met: boolean };
   /** Why a peer is missing, or another remark. */
   readonly note?: string;
 }
@@ -115,6 +117,10 @@ export interface BenchOptions {
   readonly data?: string;
   /** Folder where what takes long to build stays for the next run. */
   readonly keep?: string;
+  /** Interleaved rounds. Default: those of the benchmark, or one when it is quick. */
+  readonly rounds?: number;
+  /** One part of the benchmark alone. */
+  readonly part?: string;
   /** `gateway`: minutes of random faults instead of measuring. */
   readonly soak?: number;
   /** `gateway`: streams whose memory is watched. */

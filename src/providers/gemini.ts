@@ -43,8 +43,8 @@ export function createGeminiProvider(options: GeminiOptions): Provider {
     id: options.id,
     kind: 'gemini',
     async chat({ body, signal }) {
-      const answer = await http.post(path(body, 'generateContent'), JSON.stringify(toGemini(body)), signal);
-      const parsed = parseObject(await http.text(answer), http.host);
+      const text = await http.postForText(path(body, 'generateContent'), JSON.stringify(toGemini(body)), signal);
+      const parsed = parseObject(text, http.host);
       if (isObject(parsed['error'])) throw errorInside(parsed['error'], http.host);
       const usage = geminiUsage(parsed);
       const id = nextId();

@@ -40,19 +40,19 @@ export function createOpenAiProvider(options: OpenAiOptions): Provider {
       return { ...options.headers, ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) };
     },
   });
-  const whole = async (path: string, call: ChatCall): Promise<JsonObject> => {
-    const answer = await http.post(path, JSON.stringify(call.body), call.signal);
-    const body = parseObject(await http.text(answer), http.host);
+  const whole = async (path: string, call: ChatCall): Promise<{ body: JsonObject; text: string }> => {
+    const text = await http.postForText(path, JSON.stringify(call.body), call.signal);
+    const body = parseObject(text, http.host);
     // Some servers answer 200 with an error inside.
     if (body['error'] !== undefined && body['error'] !== null) throw errorInside(body['error'], http.host);
-    return body;
+    return { body, text };
   };
   return {
     id: options.id,
     kind: 'openai',
     async chat(call) {
-      const body = await whole('chat/completions', call);
-      return { body, usage: usageOf(body) } satisfies ChatReply;
+      const { body, text } = await whole('chat/completions', call);
+      return { body, text, usage: usageOf(body) } satisfies ChatReply;
     },
     async stream(call) {
       const answer = await http.post('chat/completions', JSON.stringify(withUsage(call.body)), call.signal);
@@ -71,7 +71,7 @@ export function createOpenAiProvider(options: OpenAiOptions): Provider {
       }
       return chunksOf(readEvents(answer.body), http.host);
     },
-    embed: (call) => whole('embeddings', call),
+    embed: async (call) => (await whole('embeddings', call)).body,
     unsupported: () => [],
     close: async () => http.close(),
   };

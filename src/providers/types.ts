@@ -33,6 +33,8 @@ export interface ChatCall {
 /** A whole answer: an OpenAI chat completion. */
 export interface ChatReply {
   readonly body: JsonObject;
+  /** The body as the provider wrote it, where it came in this form: it can be passed on as it is. */
+  readonly text?: string;
   readonly usage: ChatUsage | undefined;
 }
 

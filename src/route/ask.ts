@@ -50,7 +50,7 @@ export function humanAsk(messages: readonly ChatMessage[], rules: HarnessRules =
     const own = stripHarness(text, rules);
     if (own === '') continue;
     asks.unshift(own);
-    if (wordCount(own) >= rules.fewWords) break;
+    if (hasWords(own, rules.fewWords)) break;
   }
   return asks.length === 0 ? fallback : asks.join('\n');
 }
@@ -58,7 +58,7 @@ export function humanAsk(messages: readonly ChatMessage[], rules: HarnessRules =
 /** A text without the blocks and messages that `rules` name. */
 export function stripHarness(text: string, rules: HarnessRules = defaultHarness): string {
   let own = text;
-  for (const tag of rules.tags) own = removeBlocks(own, tag);
+  if (own.includes('</')) for (const tag of rules.tags) own = removeBlocks(own, tag);
   own = own.trim();
   return rules.prefixes.some((prefix) => own.startsWith(prefix)) ? '' : own;
 }
@@ -97,6 +97,12 @@ function removeBlocks(text: string, tag: string): string {
   }
 }
 
-function wordCount(text: string): number {
-  return text.split(/\s+/u).filter((word) => /[\p{L}\p{N}]/u.test(word)).length;
+/** Whether a text has so many words; reads no further. */
+function hasWords(text: string, wanted: number): boolean {
+  let found = 0;
+  for (const { 0: word } of text.matchAll(/\S+/gu)) {
+    if (found >= wanted) break;
+    if (/[\p{L}\p{N}]/u.test(word)) found++;
+  }
+  return found >= wanted;
 }

@@ -14,6 +14,8 @@ export const bench: Command = {
     seed: { type: 'number', about: 'seed of the workload (default 7)' },
     data: { type: 'string', value: 'DIR', about: 'folder of optional data sets' },
     keep: { type: 'string', value: 'DIR', about: 'folder where what takes long to build stays for the next run' },
+    rounds: { type: 'number', value: 'N', about: 'gateway: interleaved rounds (default 7)' },
+    part: { type: 'string', value: 'NAME', about: 'gateway: latency, stream, rate or memory alone' },
     soak: { type: 'number', value: 'MINUTES', about: 'gateway: random faults for so long instead of measuring' },
     streams: { type: 'number', value: 'N', about: 'gateway: only watch the memory over so many streams' },
   },
@@ -31,12 +33,16 @@ export const bench: Command = {
     const run = await loadRun<BenchOptions, BenchReport>(dir, 'bench', name);
     const data = args.text('data');
     const keep = args.text('keep');
+    const part = args.text('part');
+    const rounds = args.number('rounds', 1, 1_000);
     const [soak, streams] = [args.number('soak', 0.05, 1_440), args.number('streams', 100, 10_000_000)];
     const report = await run({
       quick: args.flag('quick'),
       seed: args.number('seed') ?? 7,
       ...(data === undefined ? {} : { data }),
       ...(keep === undefined ? {} : { keep }),
+      ...(rounds === undefined ? {} : { rounds: Math.floor(rounds) }),
+      ...(part === undefined ? {} : { part }),
       ...(soak === undefined ? {} : { soak }),
       ...(streams === undefined ? {} : { streams }),
       log: (line) => io.progress(line),
@@ -51,13 +57,28 @@ function toText(report: BenchReport): string {
   const said = Object.entries(protocol)
     .filter(([, value]) => typeof value !== 'object')
     .map(([key, value]) => `  ${key}: ${String(value)}`);
+  const aims = report.rows.some((r) => r.target !== undefined);
+  const notes = report.rows.some((r) => r.note !== undefined);
   return [
     report.name,
     ...said,
     '',
     formatTable(
-      ['case', 'ours', 'peer', 'peer name', 'ratio', 'unit'],
-      report.rows.map((r) => [r.case, r.ours, r.peer, r.peerName, r.ratio, r.unit]),
+      [...HEAD, ...(aims ? ['aim', 'verdict'] : []), ...(notes ? ['note'] : [])],
+      report.rows.map((r) => [
+        ...[r.case, r.ours, r.peer, r.peerName, r.ratio, r.unit],
+        ...(aims ? aimOf(r) : []),
+        ...(notes ? [r.note ?? ''] : []),
+      ]),
     ),
   ].join('\n');
+}
+
+const HEAD = ['case', 'ours', 'peer', 'peer name', 'ratio', 'unit'];
+
+function aimOf({ target }: BenchReport['rows'][number]): [string, string] {
+  if (target === undefined) return ['', ''];
+  const { atMost, atLeast, met } = target;
+  const figure = (value: number): string => String(Number(value.toPrecision(3)));
+  return [atMost === undefined ? `at least ${figure(atLeast!)}` : `at most ${figure(atMost)}`, met ? 'met' : 'MISSED'];
 }

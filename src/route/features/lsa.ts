@@ -61,6 +61,9 @@ export class LsaEncoder implements Encoder<string> {
   readonly #surface = new Surface();
   readonly #measured = new Float64Array(SURFACE_SIZE);
   readonly #sum: Float64Array;
+  /** Places in `#rows` of the tokens of a text that have a row, and their weights. */
+  readonly #known: Int32Array;
+  readonly #weights: Float64Array;
 
   constructor(parts: LsaParts) {
     const { bits, latent, cells } = parts;
@@ -90,6 +93,8 @@ export class LsaEncoder implements Encoder<string> {
       for (let d = 0; d < latent; d++) this.#rows[r * latent + d] = parts.basis[r * latent + d]! * unit;
     }
     this.#sum = new Float64Array(latent);
+    this.#known = new Int32Array(cells.length);
+    this.#weights = new Float64Array(cells.length);
   }
 
   /** True when there were too few prompts for a basis and tokens are projected at random. */
@@ -106,15 +111,17 @@ export class LsaEncoder implements Encoder<string> {
     if (this.projected) this.#project();
     else {
       let norm = 0;
+      let known = 0;
       for (let i = 0; i < counts.size; i++) {
         const cell = counts.touched[i]!;
         const row = this.#row[cell]!;
         if (row < 0) continue;
         const weight = (1 + Math.log(counts.counts[cell]!)) * this.parts.idf[row]!;
         norm += weight * weight;
-        const base = row * latent;
-        for (let d = 0; d < latent; d++) sum[d] = sum[d]! + weight * this.#rows[base + d]!;
+        this.#known[known] = row * latent;
+        this.#weights[known++] = weight;
       }
+      addRows(this.#rows, latent, this.#known, this.#weights, known, sum);
       if (norm > 0) for (let d = 0, unit = 1 / Math.sqrt(norm); d < latent; d++) sum[d] = sum[d]! * unit;
     }
     let length = 0;
@@ -141,6 +148,36 @@ export class LsaEncoder implements Encoder<string> {
         this.#sum[d] = this.#sum[d]! + (h & 0x40000000 ? weight : -weight);
       }
     }
+  }
+}
+
+/** sum += weight x row over the rows, in their order; four at a time, so that a sum is loaded and stored a quarter as often. */
+function addRows(
+  rows: Float32Array,
+  latent: number,
+  places: Int32Array,
+  weights: Float64Array,
+  count: number,
+  sum: Float64Array,
+): void {
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const a = places[i]!;
+    const b = places[i + 1]!;
+    const c = places[i + 2]!;
+    const e = places[i + 3]!;
+    const wa = weights[i]!;
+    const wb = weights[i + 1]!;
+    const wc = weights[i + 2]!;
+    const we = weights[i + 3]!;
+    for (let d = 0; d < latent; d++) {
+      sum[d] = sum[d]! + wa * rows[a + d]! + wb * rows[b + d]! + wc * rows[c + d]! + we * rows[e + d]!;
+    }
+  }
+  for (; i < count; i++) {
+    const a = places[i]!;
+    const w = weights[i]!;
+    for (let d = 0; d < latent; d++) sum[d] = sum[d]! + w * rows[a + d]!;
   }
 }
 

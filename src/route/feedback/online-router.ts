@@ -152,6 +152,8 @@ export class OnlineRouter {
   /** The arms of a decision when outcomes are taken into account, best first. Draws nothing. */
   corrected(decision: PromptDecision): Candidate[] {
     const { estimates, parts, labelled, scale } = this.router;
+    // An arm without outcomes is as the fitted router has it; without any the ranking is its ranking.
+    if (decision.ranking.every(({ id }) => this.outcomes.count(id) === 0)) return [...decision.ranking];
     const maps = labelled.phis.length;
     const ranking = decision.ranking.map((candidate): Candidate => {
       const estimate = estimates[candidate.index]!;

@@ -197,15 +197,16 @@ class Chat {
       const answered = await runWhole(plan, request.body, options);
       answered.leave();
       this.#upstreamMs = performance.now() - began;
-      const { body, usage } = answered.value;
+      const { body, text, usage } = answered.value;
       const spent = this.#account(answered.planned.arm, usage ?? estimateUsage(request, textLength(body)));
       await this.#settle(spent);
       this.#remember(plan, answered.planned, body);
-      this.#sendWhole(body, {
+      const head = {
         ...planHeaders(this.#id, plan, answered.planned, answered),
         ...cacheHeader(this.#note),
         ...costHeaders(spent.usd, spent.saved, spent.reference),
-      });
+      };
+      this.#sendWhole(body, head, text);
       await this.#keep(plan, answered, body, spent.usd);
       this.#record(plan, answered, {
         status: 200,
@@ -401,16 +402,23 @@ class Chat {
     });
   }
 
-  #sendWhole(body: JsonObject, head: Readonly<Record<string, string>>): void {
+  /** @param text the body as its provider wrote it, if it is to be passed on untouched */
+  #sendWhole(body: JsonObject, head: Readonly<Record<string, string>>, text?: string): void {
     const shown = this.#voice.whole(body);
-    this.#sendJson(200, this.#context.headers.explainInBody ? { ...shown, cairn: head } : shown, head);
+    const { explainInBody } = this.#context.headers;
+    if (shown === body && text !== undefined && !explainInBody) this.#sendText(200, text, head);
+    else this.#sendJson(200, explainInBody ? { ...shown, cairn: head } : shown, head);
   }
 
   #sendJson(status: number, body: object, headers: Readonly<Record<string, string>>): void {
-    const text = Buffer.from(JSON.stringify(body));
+    this.#sendText(status, JSON.stringify(body), headers);
+  }
+
+  /** Head and body leave in one piece, as text. */
+  #sendText(status: number, text: string, headers: Readonly<Record<string, string>>): void {
     this.#context.response.writeHead(status, {
       'content-type': 'application/json',
-      'content-length': String(text.length),
+      'content-length': String(Buffer.byteLength(text)),
       ...this.#overheadHeader(),
       ...headers,
     });

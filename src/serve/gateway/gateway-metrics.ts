@@ -23,6 +23,8 @@ export class GatewayMetrics {
   readonly cache = new Map<string, number>();
   /** By client key; '' is this machine. */
   readonly keys = new Map<string, KeyCounts>();
+  readonly embeddings = new Map<string, number>();
+  readonly embeddingTokens = new Map<string, number>();
   cacheSavedUsd = 0;
   savedUsd = 0;
   fallbacks = 0;
@@ -66,6 +68,25 @@ export class GatewayMetrics {
       this.keys.set(key, counts);
     }
     return counts;
+  }
+
+  /** A request for vectors. */
+  embedded(request: {
+    readonly model: string;
+    readonly status: number;
+    readonly key: string | undefined;
+    readonly tokens: number;
+    readonly usd: number;
+  }): void {
+    const { model, status, tokens, usd } = request;
+    add(this.embeddings, JSON.stringify([model, String(status)]), 1);
+    if (tokens > 0) add(this.embeddingTokens, model, tokens);
+    if (usd > 0) add(this.usd, model, usd);
+    const counts = this.#counts(request.key);
+    counts.requests++;
+    if (status !== 200) counts.failed++;
+    counts.usd += usd;
+    counts.inTokens += tokens;
   }
 
   /** Money that was spent beside an answer: vectors of asks, profiles of models. */
@@ -145,6 +166,18 @@ export class GatewayMetrics {
       'counter',
       'Tokens by model and direction.',
       pairs(this.tokens, 'cairn_gateway_tokens_total', ['model', 'direction']),
+    );
+    family(
+      'cairn_gateway_embeddings_total',
+      'counter',
+      'Requests for vectors by model and status.',
+      pairs(this.embeddings, 'cairn_gateway_embeddings_total', ['model', 'status']),
+    );
+    family(
+      'cairn_gateway_embedding_tokens_total',
+      'counter',
+      'Estimated input tokens of vectors by model.',
+      pairs(this.embeddingTokens, 'cairn_gateway_embedding_tokens_total', ['model']),
     );
     family(
       'cairn_gateway_saved_usd_total',

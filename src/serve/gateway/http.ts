@@ -1,13 +1,13 @@
 // The OpenAI-compatible endpoints on Node's own request and response: nothing between a stream and the client.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type JsonObject, type JsonValue, listAt } from '../../providers/index.ts';
+import type { JsonObject } from '../../providers/index.ts';
 import type { CacheWish } from './answers/index.ts';
 import { answerChat, type ChatHeaders } from './chat.ts';
+import { answerEmbeddings } from './embeddings.ts';
 import { takeFeedback } from './feedback.ts';
 import type { Gateway } from './gateway.ts';
 import { errorBody, GatewayError, toGatewayError } from './gateway-error.ts';
 import type { ClientKey } from './keys.ts';
-import type { Arm } from './pool.ts';
 import { parseBody, toChatRequest } from './request.ts';
 import { answerResponses, dropResponse, keptResponse } from './responses/index.ts';
 
@@ -25,15 +25,25 @@ export interface HandlerOptions {
 }
 
 export function createGatewayHandler(options: HandlerOptions): GatewayHandler {
+  // One controller a request, ended by its client or with the server.
+  const open = new Set<AbortController>();
+  const { closing } = options;
+  closing.addEventListener('abort', () => open.forEach((controller) => controller.abort(closing.reason)), {
+    once: true,
+  });
   return (request, response) => {
     const began = performance.now();
     const controller = new AbortController();
+    if (closing.aborted) controller.abort(closing.reason);
+    open.add(controller);
     response.once('close', () => {
+      open.delete(controller);
       if (!response.writableFinished)
         controller.abort(new GatewayError('closing', 'The client left.', { status: 499 }));
     });
-    const signal = AbortSignal.any([controller.signal, options.closing]);
-    void handle(options, request, response, signal, began).catch((error: unknown) => sendError(response, error));
+    void handle(options, request, response, controller.signal, began).catch((error: unknown) =>
+      sendError(response, error),
+    );
   };
 }
 
@@ -74,7 +84,10 @@ async function handle(
   }
   const body = parseBody(await readBody(request, gateway.config.maxBodyBytes));
   if (path === '/v1/feedback') return sendJson(response, 200, await takeFeedback(gateway, body, key));
-  if (path === '/v1/embeddings') return embeddings(gateway, body, key, response, signal);
+  if (path === '/v1/embeddings') {
+    const { answer, headers } = await answerEmbeddings(gateway, body, key, signal);
+    return sendJson(response, 200, answer, headers);
+  }
   const context = { gateway, headers: chatHeaders(request), key, response, signal, began };
   if (path === '/v1/responses') return answerResponses(context, body);
   await answerChat({ ...context, request: toChatRequest(body) });
@@ -128,93 +141,30 @@ function modelList(gateway: Gateway, key: ClientKey | undefined): JsonObject[] {
   ];
 }
 
-async function embeddings(
-  gateway: Gateway,
-  body: JsonObject,
-  key: ClientKey | undefined,
-  response: ServerResponse,
-  signal: AbortSignal,
-): Promise<void> {
-  const { pool, prompts } = gateway.current;
-  const name = typeof body['model'] === 'string' ? body['model'] : '';
-  if (name === 'cairn/lsa-128') {
-    if (prompts === undefined) {
-      throw new GatewayError('not_fitted', 'Expected fitted prompt features, got none.', {
-        status: 409,
-        hint: 'Fit a router first: cairn route fit.',
-      });
-    }
-    const input = typeof body['input'] === 'string' ? [body['input']] : listAt(body, 'input');
-    if (input.length === 0 || input.length > 2_048 || !input.every((text) => typeof text === 'string')) {
-      throw new GatewayError('invalid_request', 'Expected input to be a text or 1 to 2,048 texts.', {
-        status: 400,
-        param: 'input',
-        hint: 'Tokens are not taken.',
-      });
-    }
-    const base64 = body['encoding_format'] === 'base64';
-    const data = input.map((text: JsonValue, index): JsonObject => {
-      const vector = prompts.router.embed(String(text));
-      const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
-      return { object: 'embedding', index, embedding: base64 ? bytes.toString('base64') : [...vector] };
+function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > limit) return reject(tooLarge(limit));
+    const pieces: Buffer[] = [];
+    let size = 0;
+    request.on('data', (piece: Buffer) => {
+      size += piece.length;
+      if (size <= limit) return void pieces.push(piece);
+      request.pause();
+      reject(tooLarge(limit));
     });
-    const tokens = input.reduce<number>((sum, text) => sum + Math.ceil(String(text).length / 4), 0);
-    return sendJson(response, 200, {
-      object: 'list',
-      model: name,
-      data,
-      usage: { prompt_tokens: tokens, total_tokens: tokens },
+    request.once('end', () => resolve(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)));
+    request.once('error', reject);
+    request.once('close', () => {
+      if (!request.complete) reject(new GatewayError('closing', 'The client left.', { status: 499 }));
     });
-  }
-  const arm =
-    pool.find(Object.hasOwn(pool.config.aliases, name) ? pool.config.aliases[name]! : name) ??
-    (name === '' ? undefined : firstEmbedder(pool.arms, name));
-  if (arm?.provider.embed === undefined || (key?.models !== undefined && !key.models.includes(arm.id))) {
-    throw new GatewayError('model_not_found', 'Expected a model with embeddings, got another name.', {
-      status: 404,
-      param: 'model',
-      hint: 'Configure one with "embeddings": true.',
-    });
-  }
-  const spender = { key: key?.name, session: undefined };
-  const tokens = Math.ceil(JSON.stringify(body['input'] ?? '').length / 4);
-  const cost = (tokens * arm.config.priceIn) / 1e6;
-  const hold = await gateway.ledger.reserve(pool.config, spender, { usd: cost, tokens, requests: 1 });
-  try {
-    const answer = await arm.provider.embed({ body: { ...body, model: arm.config.model ?? arm.id }, signal });
-    await hold.settle({ usd: cost, tokens, requests: 1 });
-    sendJson(response, 200, answer, { 'x-cairn-model': arm.id.replace(/[^\x20-\x7e]/g, '?') });
-  } catch (error) {
-    await hold.release();
-    throw signal.aborted
-      ? error
-      : new GatewayError('upstream_failed', 'Expected vectors from the model, got a failure upstream.', {
-          status: 502,
-          hint: 'Try again.',
-          cause: error,
-        });
-  }
+  });
 }
 
-function firstEmbedder(arms: ReadonlyMap<string, Arm>, name: string): Arm | undefined {
-  return [...arms.values()].find((arm) => arm.config.embeddings && arm.config.model === name);
-}
-
-async function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
-  const tooLarge = (): GatewayError =>
-    new GatewayError('too_large', `Expected a body of at most ${limit} bytes, got more.`, {
-      status: 413,
-      hint: 'Send less, or raise maxBodyBytes.',
-    });
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
-  const pieces: Buffer[] = [];
-  let size = 0;
-  for await (const piece of request) {
-    size += (piece as Buffer).length;
-    if (size > limit) throw tooLarge();
-    pieces.push(piece as Buffer);
-  }
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+function tooLarge(limit: number): GatewayError {
+  return new GatewayError('too_large', `Expected a body of at most ${limit} bytes, got more.`, {
+    status: 413,
+    hint: 'Send less, or raise maxBodyBytes.',
+  });
 }
 
 function sendJson(
@@ -223,8 +173,9 @@ function sendJson(
   body: object,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const text = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': String(text.length), ...headers });
+  const text = JSON.stringify(body);
+  const length = String(Buffer.byteLength(text));
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, ...headers });
   response.end(text);
 }
 

@@ -76,7 +76,11 @@ export class Ledger {
           },
         );
       });
-    if (!reserved.ok) throw this.#refusal(budgets[accounts.indexOf(reserved.over)]!, reserved.over, reserved.used, now);
+    if (!reserved.ok) {
+      const { over, used } = reserved;
+      const at = accounts.findIndex(({ name, limit }) => name === over.name && limit === over.limit);
+      throw this.#refusal(budgets[at]!, over, used, now);
+    }
     const { reservation } = reserved;
     return {
       settle: (spent) => this.#settle(reservation, budgets, spent),

@@ -222,12 +222,15 @@ function routed(input: PlanInput, prompts: PromptPool, policy: PolicyConfig, eli
         pendingTool: session.midTool,
         failed: session.unpinned,
       },
-      arms.map(({ arm, expectedError, expectedCost }) => ({
-        id: arm.id,
-        expectedError: expectedError ?? 0.5,
-        expectedCost,
-        info: prompts.router.arms.find((a) => a.id === arm.id)!.info,
-      })),
+      // The best, the next best, the conversation's own: no other can be the answer.
+      arms
+        .filter((_, i) => i < 2 || i === at)
+        .map(({ arm, expectedError, expectedCost }) => ({
+          id: arm.id,
+          expectedError: expectedError ?? 0.5,
+          expectedCost,
+          info: prompts.router.arms.find((a) => a.id === arm.id)!.info,
+        })),
       {
         lambda,
         scale: prompts.router.scale,

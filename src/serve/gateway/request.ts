@@ -5,6 +5,7 @@ import { kindOfHost } from './address.ts';
 import { GatewayError } from './gateway-error.ts';
 
 const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 /** Nesting that no honest request has. */
 const MAX_DEPTH = 64;
 const MAX_MESSAGES = 20_000;
@@ -30,7 +31,7 @@ export interface ChatRequest {
 export function parseBody(bytes: Uint8Array): JsonObject {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = UTF8.decode(bytes);
   } catch {
     throw invalid('Expected the body in UTF-8, got bytes that are not.', null, 'Send JSON in UTF-8.');
   }

@@ -1,0 +1,2 @@
+// Types of server-flags.mjs.
+export const serverFlags: readonly string[];
