@@ -66,7 +66,12 @@ function toText(report: BenchReport): string {
     formatTable(
       [...HEAD, ...(aims ? ['aim', 'verdict'] : []), ...(notes ? ['note'] : [])],
       report.rows.map((r) => [
-        ...[r.case, r.ours, r.peer, r.peerName, r.ratio, r.unit],
+        r.case,
+        r.ours,
+        r.peer,
+        r.peerName,
+        r.ratio,
+        r.unit,
         ...(aims ? aimOf(r) : []),
         ...(notes ? [r.note ?? ''] : []),
       ]),

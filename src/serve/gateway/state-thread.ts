@@ -51,6 +51,7 @@ export function openStateThread(path: string): GatewayState {
       // While a call is under way the process waits for it.
       if (waiting.size === 0) worker.ref();
       waiting.set(++sent, { resolve, reject });
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       worker.postMessage({ number: sent, call, args });
     });
   return {
