@@ -4,9 +4,10 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { lmConfig, type LmConfig } from 'cairn/nn';
+import { type AsrBatch, asrConfig, type AsrConfig, DIGIT_WORDS, lmConfig, type LmConfig } from 'cairn/nn';
 import type { BenchOptions, BenchReport, BenchRow } from '../report.ts';
 import { type Engine, isLoaded, type Measured, processEngine, runRounds, toRows } from '../rounds.ts';
+import { writeAsrWorkload } from './asr-workload.ts';
 import { writeLmWorkload } from './lm-workload.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -24,6 +25,16 @@ const CASES: readonly Case[] = [
   lmCase('altup-64', 'AltUp, 2 streams of width 64', lmConfig({ ...char64, hidden_size: 64, altup_num_inputs: 2 })),
   lmCase('dense-64', 'dense, width 64', lmConfig({ ...char64, hidden_size: 64 })),
   lmCase('altup-128', 'AltUp, 2 streams of width 128', lmConfig({ ...char64, hidden_size: 128, altup_num_inputs: 2 })),
+  asrCase(
+    'conformer-96',
+    'cascaded conformer transducer, three sizes, width 96',
+    asrConfig({ vocabulary: DIGIT_WORDS }),
+    {
+      batch: 16,
+      rows: 84,
+      labels: 5,
+    },
+  ),
 ];
 
 /** Measures all cases. About two minutes; `quick` takes one round of the first case. */
@@ -48,7 +59,9 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
   return {
     name: 'architectures',
     protocol: {
-      what: 'forward, backward, clipping and AdamW of character models: 4 layers, RoPE, RMS norms, GELU x4, batch 16, context 64, f32',
+      what:
+        'forward, backward, clipping and AdamW, f32; character models: 4 layers, RoPE, RMS norms, GELU x4, batch 16, context 64; ' +
+        'conformer: 4 causal layers with a funnel and 2 with look-ahead, 16 utterances of 84 rows and up to 5 labels, exact HAT loss of all sizes',
       how: 'one process per engine, warmed up; rounds A B A B ...; ratio per round; median, least and greatest',
       ratio: 'peer time / our time',
       rounds,
@@ -79,6 +92,25 @@ function lmCase(name: string, about: string, config: LmConfig): Case {
           args: ['--import', 'tsx', '--conditions=cairn-source', join(here, 'ours-lm.ts'), dir, count],
         }),
         torchEngine(join(here, 'peer_torch_lm.py'), dir, count),
+      ];
+    },
+  };
+}
+
+function asrCase(name: string, about: string, config: AsrConfig, shape: AsrBatch): Case {
+  return {
+    name,
+    about,
+    engines(dir, seed, threads) {
+      writeAsrWorkload(dir, config, shape, seed);
+      const count = String(threads);
+      return [
+        processEngine({
+          name: 'cairn',
+          command: process.execPath,
+          args: ['--import', 'tsx', '--conditions=cairn-source', join(here, 'ours-asr.ts'), dir, count],
+        }),
+        torchEngine(join(here, 'peer_torch_asr.py'), dir, count),
       ];
     },
   };

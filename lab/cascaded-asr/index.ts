@@ -4,6 +4,7 @@
 import { type LabOptions, type LabReport, runParts } from '../report.ts';
 import { identities } from './identities.ts';
 import { sizes } from './sizes.ts';
+import { yesNo } from './yes-no.ts';
 
 /** `ci` takes less than a minute on two cores; `full` trains longer. */
 export function run(options: LabOptions): Promise<LabReport> {
@@ -24,6 +25,9 @@ export function run(options: LabOptions): Promise<LabReport> {
           : 'three sizes of one model on spoken digits',
         () => sizes(options),
       ],
+      ...(options.data === undefined || options.scale === 'ci'
+        ? []
+        : ([['strings of yes and no', () => yesNo(options)]] as const)),
     ],
   );
 }

@@ -2,7 +2,7 @@
 // sessions are few, short of memory and forgotten when nobody talks to them.
 import { randomBytes } from 'node:crypto';
 import type { Hono } from 'hono';
-import { readWav } from '../data/index.ts';
+import { createLevelMeter, createWavReader } from '../data/index.ts';
 import { CairnError } from '../errors.ts';
 import type { Listener, LiveListening, LiveSize } from '../mind/index.ts';
 import { readBytes } from './_body.ts';
@@ -38,10 +38,27 @@ export function addSpeechApi(app: Hono, { speech, now }: SpeechParts): void {
   app.get('/api/speech', async (c) => c.json({ sizes: (await speech()).costs }));
 
   app.post('/api/speech', async (c) => {
-    const { samples, sampleRate } = readWav(await readBytes(c, MAX_WAV_BYTES), { allowTruncated: true });
+    const reader = createWavReader({ allowTruncated: true });
+    const samples = reader.push(await readBytes(c, MAX_WAV_BYTES));
+    reader.finish();
+    const { sampleRate } = reader.format!;
     checkRate(sampleRate);
+    const level = createLevelMeter();
+    level.push(samples);
+    const cut = reader.truncated ? 'the file was cut: this is what is there of it' : undefined;
+    if (level.silent) {
+      const note = samples.length === 0 ? 'the file holds no samples' : 'the file is silent';
+      return c.json({
+        text: '',
+        words: [],
+        seconds: samples.length / sampleRate,
+        note: cut ? `${note}; ${cut}` : note,
+      });
+    }
     const reply = await (await speech()).hear({ samples, sampleRate }, { signal: c.req.raw.signal });
+    const note = reply.output ? cut : cut ? `no words were heard; ${cut}` : 'no words were heard';
     return c.json({
+      ...(note === undefined ? {} : { note }),
       text: reply.output?.text ?? '',
       words: reply.output?.words ?? [],
       seconds: samples.length / sampleRate,

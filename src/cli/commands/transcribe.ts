@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createWavReader, type WavReader } from '../../data/index.ts';
+import { createLevelMeter, createWavReader, type LevelMeter, type WavReader } from '../../data/index.ts';
 import { CairnError } from '../../errors.ts';
 import { type AsrSize, asrSizes, loadRecognizer, type Transcript } from '../../nn/index.ts';
 import { createOrtExecutor } from '../../tensor/index.ts';
@@ -11,8 +11,6 @@ import type { Command } from '../command.ts';
 
 /** Sampling rates that are taken, Hz. */
 const RATES = [8000, 48_000] as const;
-/** Peaks below this are silence, -60 dB. */
-const SILENT = 1e-3;
 
 export const transcribe: Command = {
   name: 'transcribe',
@@ -39,7 +37,7 @@ export const transcribe: Command = {
       executor,
     );
     const reader = createWavReader({ allowTruncated: args.flag('truncated') });
-    const level = { peak: 0, frames: 0 };
+    const level = createLevelMeter();
     const started = performance.now();
     let heard: Transcript | undefined;
     let shown = '';
@@ -70,8 +68,8 @@ export const transcribe: Command = {
     }
     if (!heard) throw new CairnError('no_audio', `Expected audio in ${file}, got none.`);
     const cost = await recognizer.cost(size ?? recognizer.sizes.at(-1)!);
-    const silent = level.peak < SILENT;
-    const note = noteOf(heard, silent);
+    const { silent } = level;
+    const note = noteOf(heard, silent, reader.truncated);
     // Models sometimes hear words in minutes of nothing.
     const words = silent ? [] : heard.words;
     const text = silent ? '' : heard.final;
@@ -91,17 +89,18 @@ export const transcribe: Command = {
         cost: { parameters: cost.parameters, flop: Math.round(cost.flopsPerSecond * heard.time) },
         realTimeFactor: round((performance.now() - started) / 1000 / Math.max(heard.time, 1e-9)),
       },
-      text: text === '' ? `(${note})` : text,
+      text: text === '' ? `(${note})` : reader.truncated ? `${text}\n(${note})` : text,
     };
   },
 };
 
 const round = (x: number): number => Math.round(x * 1000) / 1000;
 
-function noteOf(heard: Transcript, silent: boolean): string | undefined {
-  if (heard.time === 0) return 'the file holds no samples';
+function noteOf(heard: Transcript, silent: boolean, truncated: boolean): string | undefined {
+  const cut = truncated ? 'the file was cut' : undefined;
+  if (heard.time === 0) return cut ?? 'the file holds no samples';
   if (silent) return 'the file is silent';
-  return heard.words.length === 0 ? 'no words were heard' : undefined;
+  return heard.words.length === 0 ? 'no words were heard' : cut;
 }
 
 function toSize(text: string | undefined): AsrSize | undefined {
@@ -132,15 +131,16 @@ function checkRate(reader: WavReader): number {
 async function* readSamples(
   path: string,
   reader: WavReader,
-  level: { peak: number; frames: number },
+  level: LevelMeter,
   signal: AbortSignal,
 ): AsyncGenerator<Float32Array> {
+  let some = false;
   for await (const bytes of createReadStream(path, { highWaterMark: 1 << 14, signal })) {
     const samples = reader.push(bytes as Uint8Array);
-    for (const x of samples) level.peak = Math.max(level.peak, Math.abs(x));
-    level.frames += samples.length;
+    level.push(samples);
+    some ||= samples.length > 0;
     if (samples.length > 0) yield samples;
   }
   reader.finish();
-  if (level.frames === 0) yield new Float32Array(0);
+  if (!some) yield new Float32Array(0);
 }

@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import type { Rng } from '../../tensor/index.ts';
+import { drawBackground } from './background.ts';
 import { resampleAudio } from './resample.ts';
 import { joinAudio } from './synthetic-speech.ts';
 import { readWav } from './wav.ts';
@@ -20,6 +21,8 @@ export interface Clip {
 export interface SpeechExample {
   readonly samples: Float32Array;
   readonly labels: readonly number[];
+  /** When each word ends, seconds from the start, where that is known. */
+  readonly ends?: readonly number[];
 }
 
 /** Where examples come from: a pure function of the random numbers. */
@@ -59,6 +62,8 @@ export interface ClipStringOptions {
   readonly gap?: readonly [number, number];
   /** Largest silence before and after the string, seconds. Default 0.2. */
   readonly around?: number;
+  /** Share of examples in which nobody speaks: a background of some kind. Default 0. */
+  readonly empty?: number;
 }
 
 /** Level of the faint noise in gaps, as silence of recordings is never digital. */
@@ -69,7 +74,7 @@ const GAP_NOISE = 5e-4;
  * @throws CairnError `no_clips` when there are none
  */
 export function clipStrings(clips: readonly Clip[], options: ClipStringOptions): SpeechSource {
-  const { sampleRate, vocabulary, words = [2, 5], gap = [0.05, 0.2], around = 0.2 } = options;
+  const { sampleRate, vocabulary, words = [2, 5], gap = [0.05, 0.2], around = 0.2, empty = 0 } = options;
   const bySpeaker = new Map<string, Clip[]>();
   for (const clip of clips) bySpeaker.set(clip.speaker, [...(bySpeaker.get(clip.speaker) ?? []), clip]);
   const speakers = [...bySpeaker.values()];
@@ -83,10 +88,15 @@ export function clipStrings(clips: readonly Clip[], options: ClipStringOptions):
   return {
     sampleRate,
     draw(rng, seconds) {
+      if (empty > 0 && rng.bernoulli(empty)) {
+        const length = Math.floor(seconds * sampleRate * (0.2 + 0.8 * rng.uniform()));
+        return { samples: drawBackground(rng, length, sampleRate), labels: [], ends: [] };
+      }
       const pool = speakers[rng.integer(speakers.length)]!;
       const count = words[0] + rng.integer(words[1] - words[0] + 1);
       const parts = [silence(rng, 0, around)];
       const said: number[] = [];
+      const ends: number[] = [];
       let length = parts[0]!.length;
       for (let i = 0; i < count; i++) {
         const clip = pool[rng.integer(pool.length)]!;
@@ -95,10 +105,11 @@ export function clipStrings(clips: readonly Clip[], options: ClipStringOptions):
         parts.push(before, clip.samples);
         length += before.length + clip.samples.length;
         said.push(labels.get(clip.word)!);
+        ends.push(length / sampleRate);
       }
       const after = silence(rng, 0, around);
       parts.push(after.subarray(0, Math.max(0, Math.floor(seconds * sampleRate) - length)));
-      return { samples: joinAudio(parts), labels: said };
+      return { samples: joinAudio(parts), labels: said, ends };
     },
   };
 }

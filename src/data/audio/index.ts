@@ -7,6 +7,7 @@ export {
   drawAugmentation,
   NO_AUGMENT,
 } from './augment.ts';
+export { drawBackground } from './background.ts';
 export {
   type Clip,
   clipStrings,
@@ -24,6 +25,7 @@ export {
   normaliseMels,
   specAugment,
 } from './features.ts';
+export { createLevelMeter, type LevelMeter, SILENT_PEAK } from './level.ts';
 export { createMelStream, frameCount, frameSizes, melFrames, type MelConfig, type MelStream } from './mel.ts';
 export { createMelBank, dctII, hzToMel, type MelFilter, melToHz } from './mel-bank.ts';
 export { createResampler, perturbSpeed, resampleAudio, type Resampler } from './resample.ts';
@@ -38,3 +40,4 @@ export {
 } from './synthetic-speech.ts';
 export { createWavReader, readWav, type Sound, type WavReader, type WavReaderOptions, writeWav } from './wav.ts';
 export type { WavEncoding, WavFormat } from './wav-format.ts';
+export { cutWords } from './word-cuts.ts';

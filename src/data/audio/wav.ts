@@ -19,6 +19,8 @@ export interface WavReader {
    * @throws CairnError `truncated_wav` when chunk "data" is shorter than it says, unless `allowTruncated`
    */
   finish(): void;
+  /** After `finish`: chunk "data" was shorter than it says. */
+  readonly truncated: boolean;
 }
 
 export interface WavReaderOptions {
@@ -45,6 +47,7 @@ export function createWavReader(options: WavReaderOptions = {}): WavReader {
   /** Bytes of the data chunk that are still to come; undefined before it began. */
   let data: number | undefined;
   let openEnded = false;
+  let truncated = false;
   let read = 0;
 
   const take = (n: number): Uint8Array => {
@@ -105,6 +108,9 @@ export function createWavReader(options: WavReaderOptions = {}): WavReader {
     get format() {
       return format;
     },
+    get truncated() {
+      return truncated;
+    },
     push(bytes) {
       if (data === 0) return new Float32Array(0);
       held = held.length === 0 ? bytes.slice() : joinBytes(held, bytes);
@@ -117,7 +123,8 @@ export function createWavReader(options: WavReaderOptions = {}): WavReader {
       if (!begun) throw wavFault(`Expected a RIFF header of 12 bytes, got a file of ${held.length} bytes.`);
       if (!format) throw wavFault('Expected a chunk "fmt ", got none before the end of the file.');
       if (data === undefined) throw wavFault('Expected a chunk "data", got none before the end of the file.');
-      if (openEnded || data < format.bytes * format.channels || options.allowTruncated) return;
+      truncated = !openEnded && data >= format.bytes * format.channels;
+      if (!truncated || options.allowTruncated) return;
       throw Object.assign(
         wavFault(
           `Expected ${read + data} bytes in chunk "data", got ${read + held.length}: the file was cut.`,

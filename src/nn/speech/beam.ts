@@ -16,6 +16,8 @@ export interface BeamOptions {
   /** Hypotheses kept. Default 4. */
   readonly width?: number;
   readonly maxSymbols?: number;
+  /** Frames by which a label moves on, as in training. Default 0. */
+  readonly labelFrames?: number;
   /** External language model and its weight. */
   readonly lm?: LabelModel;
   readonly lmWeight?: number;
@@ -40,6 +42,8 @@ interface Hypothesis {
   readonly greedy: boolean;
   /** It has passed the frame. */
   readonly done: boolean;
+  /** Frames it still sits out after a label. */
+  readonly wait: number;
 }
 
 const newNode = (parent: Node | undefined, emission: Emission | undefined): Node => ({
@@ -56,11 +60,11 @@ const newNode = (parent: Node | undefined, emission: Emission | undefined): Node
  * const decoder = createBeamDecoder(joint, { width: 4, lm, lmWeight: 0.3, internalWeight: 0.2 });
  */
 export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): FrameDecoder {
-  const { width = 4, maxSymbols = MAX_SYMBOLS, lm, lmWeight = 0, internalWeight = 0 } = options;
+  const { width = 4, maxSymbols = MAX_SYMBOLS, labelFrames = 0, lm, lmWeight = 0, internalWeight = 0 } = options;
   if (!Number.isInteger(width) || width < 1 || width > 1024) {
     throw new CairnError('bad_beam', `Expected a beam width from 1 to 1024, got ${width}.`);
   }
-  let beam: Hypothesis[] = [{ node: newNode(undefined, undefined), score: 0, greedy: true, done: false }];
+  let beam: Hypothesis[] = [{ node: newNode(undefined, undefined), score: 0, greedy: true, done: false, wait: 0 }];
   let frames = 0;
   let blank = 1;
   /** The sequence that was handed out as certain. */
@@ -80,12 +84,12 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
 
   /** Moves every hypothesis across the frame. */
   const advance = (frame: Float32Array): void => {
-    let active: Hypothesis[] = beam.map((h) => ({ ...h, done: false }));
+    let active: Hypothesis[] = beam.map((h) => ({ ...h, done: h.wait > 0, wait: Math.max(0, h.wait - 1) }));
     for (let round = 0; active.some((h) => !h.done); round++) {
       const next = new Map<Node, Hypothesis[]>();
       const add = (h: Hypothesis): void => {
         const same = next.get(h.node) ?? [];
-        const i = same.findIndex((other) => other.done === h.done);
+        const i = same.findIndex((other) => other.done === h.done && other.wait === h.wait);
         if (i < 0) same.push(h);
         else {
           const other = same[i]!;
@@ -110,7 +114,7 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
     const best = indexOfMax(labels);
     const stays = !fusion || p.blank >= labels[best]!;
     if (h.greedy && stays) blank = Math.exp(p.blank);
-    add({ node: h.node, score: h.score + p.blank, greedy: h.greedy && stays, done: true });
+    add({ node: h.node, score: h.score + p.blank, greedy: h.greedy && stays, done: true, wait: 0 });
     if (!fusion) return;
     for (const k of topLabels(labels, width)) {
       let child = h.node.children.get(k + 1);
@@ -118,7 +122,8 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
         child = newNode(h.node, { label: k + 1, frame: frames, logProb: p.labels[k]! });
         h.node.children.set(k + 1, child);
       }
-      add({ node: child, score: h.score + labels[k]!, greedy: h.greedy && !stays && k === best, done: false });
+      const [score, greedy] = [h.score + labels[k]!, h.greedy && !stays && k === best];
+      add({ node: child, score, greedy, done: labelFrames > 0, wait: Math.max(0, labelFrames - 1) });
     }
   };
 
@@ -134,7 +139,15 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
     for (let n: Node | undefined = node; n && n !== committed; n = n.parent) if (n.emission) path.unshift(n.emission);
     return path;
   };
-  const best = (): Hypothesis => beam.reduce((a, b) => (b.score > a.score ? b : a));
+  /** The likeliest sequence, whatever it still waits for. */
+  const best = (): Hypothesis => {
+    const sums = new Map<Node, Hypothesis>();
+    for (const h of beam) {
+      const same = sums.get(h.node);
+      sums.set(h.node, same ? { ...h, score: logAddExp(h.score, same.score) } : h);
+    }
+    return [...sums.values()].reduce((a, b) => (b.score > a.score ? b : a));
+  };
 
   return {
     push(frame) {

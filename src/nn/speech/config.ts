@@ -51,6 +51,8 @@ export const asrShape = {
   joint_size: small,
   embedding_size: small,
   transducer: z.enum(['hat', 'rnnt']),
+  /** Frames that a label takes at least: nothing is emitted in them, which tells equal words in a row apart. 0: the classical transducer. */
+  label_frames: z.int().min(0).max(64).default(0),
   asr_sizes: z.object({
     small: depth.exactOptional(),
     medium: depth.exactOptional(),
@@ -145,6 +147,11 @@ export function secondsPerFrame(config: AsrConfig): number {
   return hop_seconds * stack * (config.funnel_layer === null ? 1 : 2);
 }
 
+/** Frames of the last layer for so many feature rows. */
+export function framesOf(config: AsrConfig, rows: number): number {
+  return config.funnel_layer === null ? rows : Math.ceil(rows / 2);
+}
+
 /** Frames of a size's last layer that must be known before one can be decoded. */
 export function lookAhead(config: AsrConfig, size: AsrSize): number {
   return depthOf(config, size).noncausal_layers * (config.asr_right_context + (config.conv_kernel - 1) / 2);
@@ -181,6 +188,7 @@ export function asrConfig(changes: Changes): AsrConfig {
     joint_size: 64,
     embedding_size: 32,
     transducer: 'hat',
+    label_frames: 0,
     asr_sizes: {
       small: { causal_layers: 2, noncausal_layers: 0 },
       medium: { causal_layers: 4, noncausal_layers: 0 },

@@ -39,7 +39,7 @@ function run(decoder: FrameDecoder, frames: number): { labels: number[]; score: 
 }
 
 /** log of the sum over alignments of a label sequence. */
-function totalOf(joint: HostJoint, labels: readonly number[], frames: number): number {
+function totalOf(joint: HostJoint, labels: readonly number[], frames: number, labelFrames = 0): number {
   const columns = labels.length + 1;
   const [blank, label] = [new Float64Array(frames * columns), new Float64Array(frames * columns)];
   for (let t = 0; t < frames; t++) {
@@ -50,7 +50,7 @@ function totalOf(joint: HostJoint, labels: readonly number[], frames: number): n
     }
   }
   const lengths = { frames: [frames], labels: [labels.length] };
-  return -transducerLoss({ blank, label, batch: 1, frames, columns }, lengths).losses[0]!;
+  return -transducerLoss({ blank, label, batch: 1, frames, columns, labelFrames }, lengths).losses[0]!;
 }
 
 describe('decoding', () => {
@@ -77,6 +77,26 @@ describe('decoding', () => {
     expect(better).toBeGreaterThan(10);
   });
 
+  it('labels that take frames keep their distance, in a beam too, whose score stays between greedy and all alignments', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const joint = randomJoint(seed, 3, -0.5);
+      const labelFrames = 1 + (seed % 3);
+      const greedy = run(createGreedyDecoder(joint, { labelFrames }), 9);
+      const one = run(createBeamDecoder(joint, { width: 1, labelFrames }), 9);
+      expect(one.labels).toEqual(greedy.labels);
+      const beam = run(createBeamDecoder(joint, { width: 8, labelFrames }), 9);
+      expect(beam.score).toBeGreaterThanOrEqual(greedy.score - 1e-9);
+      expect(beam.score).toBeLessThanOrEqual(totalOf(joint, beam.labels, 9, labelFrames) + 1e-9);
+      const decoder = createBeamDecoder(joint, { labelFrames });
+      const emissions: Emission[] = [];
+      for (let t = 0; t < 9; t++) emissions.push(...decoder.push(Float32Array.of(t)));
+      emissions.push(...decoder.finish());
+      expect(emissions.length).toBeGreaterThan(0);
+      const gaps = emissions.slice(1).map((e, i) => e.frame - emissions[i]!.frame);
+      expect(Math.min(99, ...gaps)).toBeGreaterThanOrEqual(labelFrames);
+    }
+  });
+
   it('what a stream has handed out is a prefix of the result', () => {
     for (let seed = 0; seed < 20; seed++) {
       for (const make of [createGreedyDecoder, createBeamDecoder]) {
@@ -93,7 +113,7 @@ describe('decoding', () => {
       step: () => ({ blank: Math.log(0.1), labels: Float64Array.of(Math.log(0.8), Math.log(0.1)) }),
       internal: () => Float64Array.of(0, 0),
     };
-    expect(run(createGreedyDecoder(eager, 3), 2).labels).toHaveLength(6);
+    expect(run(createGreedyDecoder(eager, { maxSymbols: 3 }), 2).labels).toHaveLength(6);
     expect(run(createBeamDecoder(eager, { maxSymbols: 3, width: 2 }), 2).labels.length).toBeLessThanOrEqual(6);
     expect(() => createBeamDecoder(eager, { width: 0 })).toThrow('Expected a beam width from 1 to 1024, got 0.');
   });

@@ -27,16 +27,29 @@ export interface FrameDecoder {
   readonly blank: number;
 }
 
+export interface GreedyOptions {
+  /** Labels emitted at one frame at most. Default 5. */
+  readonly maxSymbols?: number;
+  /** Frames by which a label moves on, as in training. Default 0. */
+  readonly labelFrames?: number;
+}
+
 /**
  * @example
  * const decoder = createGreedyDecoder(joint);
  * for (const frame of frames) emissions.push(...decoder.push(frame));
  */
-export function createGreedyDecoder(joint: HostJoint, maxSymbols = MAX_SYMBOLS): FrameDecoder {
-  let [last, before, frames, score, blank] = [0, 0, 0, 0, 1];
+export function createGreedyDecoder(joint: HostJoint, options: GreedyOptions = {}): FrameDecoder {
+  const { maxSymbols = MAX_SYMBOLS, labelFrames = 0 } = options;
+  let [last, before, frames, score, blank, wait] = [0, 0, 0, 0, 1, 0];
   return {
     push(frame) {
       const out: Emission[] = [];
+      if (wait > 0) {
+        wait--;
+        frames++;
+        return out;
+      }
       for (let n = 0; ; n++) {
         const p = joint.step(frame, last, before);
         const best = indexOfMax(p.labels);
@@ -48,6 +61,10 @@ export function createGreedyDecoder(joint: HostJoint, maxSymbols = MAX_SYMBOLS):
         score += p.labels[best]!;
         out.push({ label: best + 1, frame: frames, logProb: p.labels[best]! });
         [last, before] = [best + 1, last];
+        if (labelFrames > 0) {
+          wait = labelFrames - 1;
+          break;
+        }
       }
       frames++;
       return out;

@@ -12,6 +12,7 @@ export {
 } from './config.ts';
 export { encode } from './encoder.ts';
 export { compileStreamEncoder, type StreamEncoder, streamProgram } from './encoder-stream.ts';
+export { type AsrBatch, type EmissionWindow, SharedExamples } from './examples.ts';
 export { createGreedyDecoder, type Emission, type FrameDecoder } from './greedy.ts';
 export { decoderProgram } from './hat.ts';
 export { createHostJoint, type HostJoint } from './host-joint.ts';
@@ -36,7 +37,15 @@ export {
   type TranscribeOptions,
   type Transcript,
 } from './recognizer.ts';
-export { type AsrBatch, asrLoss, asrTrainStep, trainAsr, type TrainAsrOptions, type TrainedAsr } from './train.ts';
+export {
+  asrLoss,
+  type AsrLossOptions,
+  asrOptimizer,
+  asrTrainStep,
+  trainAsr,
+  type TrainAsrOptions,
+  type TrainedAsr,
+} from './train.ts';
 export {
   digitClips,
   DIGIT_WORDS,

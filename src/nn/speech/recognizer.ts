@@ -191,7 +191,10 @@ function openLive(
   const frames = encoder.open();
   const decoderOf = (one: AsrSize): FrameDecoder => {
     const joint = createHostJoint(config, one, state);
-    return options.beam === false ? createGreedyDecoder(joint) : createBeamDecoder(joint, options.beam);
+    const labelFrames = config.label_frames;
+    return options.beam === false
+      ? createGreedyDecoder(joint, { labelFrames })
+      : createBeamDecoder(joint, { labelFrames, ...options.beam });
   };
   const decoder = decoderOf(size);
   const ahead = fast === size ? undefined : decoderOf(fast);

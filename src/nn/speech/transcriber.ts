@@ -9,12 +9,17 @@ import { asrConfig, type AsrSize, sizesOf } from './config.ts';
 import { type AsrModel, asrTensors, extractSize, roundToHalf, writeAsrModel } from './model.ts';
 import { countSize, createRecognizer, type SizeCost } from './recognizer.ts';
 import { transcriberCard } from './_transcriber-card.ts';
-import { type AsrBatch, trainAsr } from './train.ts';
+import type { AsrBatch } from './examples.ts';
+import { trainAsr } from './train.ts';
 import { type ErrorRate, errorRate } from './wer.ts';
 
 /** The ten words. */
 export const DIGIT_WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'] as const;
 
+/** 180 ms: no two digits end closer together. */
+const LABEL_FRAMES = 3;
+/** Share of training examples in which nobody speaks. */
+const EMPTY = 0.06;
 const BATCH: AsrBatch = { batch: 16, rows: 84, labels: 5 };
 const STEPS = 3000;
 const AUGMENT: AugmentOptions = {
@@ -63,9 +68,15 @@ export async function trainTranscriber(
   const clips = digitClips(options.clips).filter((clip) =>
     holdOut === undefined ? clip.index >= FIRST_TRAINED : clip.speaker !== holdOut && clip.index >= FIRST_VALID,
   );
-  const source = clipStrings(clips, { sampleRate: 8000, vocabulary: DIGIT_WORDS, words: [1, 5], around: 0.3 });
+  const source = clipStrings(clips, {
+    sampleRate: 8000,
+    vocabulary: DIGIT_WORDS,
+    words: [1, 5],
+    around: 0.3,
+    empty: EMPTY,
+  });
   const { config, state, result } = await trainAsr({
-    config: asrConfig({ vocabulary: DIGIT_WORDS }),
+    config: asrConfig({ vocabulary: DIGIT_WORDS, label_frames: LABEL_FRAMES }),
     source,
     seed,
     executor,

@@ -1,17 +1,44 @@
 // The transducer loss inside a program, unrolled over the labels: column u of the forward variables is a log-sum-exp over the frames
 // at which label u was emitted. Autodiff does the rest. Costs frames^2 a column, so it is meant for short label sequences.
-import { type Builder, logSumExp, stack, stopGradient, type Tensor } from '../../tensor/index.ts';
+import { type Builder, concat, logSumExp, stack, stopGradient, type Tensor } from '../../tensor/index.ts';
 import type { Lattice } from './hat.ts';
 
 /** Pairs of frames in the wrong order get this; never -Infinity, which would make NaN gradients. */
 const NEVER = -1e30;
 
+/** Log-probability of a label beyond the end of its utterance. */
+const OVER = -1e4;
+
+export interface TransducerGraphOptions {
+  /** Scales the gradient of labels by `1 + fastEmit` (Yu et al. 2021); the value does not change. Default 0. */
+  readonly fastEmit?: number;
+  /** Frames by which a label moves on. Default 0, the classical transducer; otherwise the lattice must be `runOut` so far. */
+  readonly labelFrames?: number;
+}
+
+/**
+ * Appends frames at which nothing but the blank happens, so that a label near the end can take its time; frames beyond the end of an
+ * utterance become such frames too.
+ * @param valid `[batch, frames, 1]`, 1 or 0
+ */
+export function runOut(lattice: Lattice, valid: Tensor | undefined, labelFrames: number): Lattice {
+  const blank = valid ? lattice.blank.mul(valid) : lattice.blank;
+  const label = valid ? lattice.label.add(valid.sub(1).mul(-OVER)) : lattice.label;
+  const longer = (t: Tensor): Tensor => t.pad([0, 0, 0], [0, labelFrames, 0]);
+  return { blank: longer(blank), label: longer(label.sub(OVER)).add(OVER) };
+}
+
 /**
  * -log P of each utterance, `[batch]`.
  * @param pick i32 `[batch, 1]`: `(frames - 1) * columns + labels` of each utterance
- * @param fastEmit scales the gradient of labels by `1 + fastEmit` (Yu et al. 2021); the value does not change
  */
-export function transducerGraph(b: Builder, lattice: Lattice, pick: Tensor, fastEmit = 0): Tensor {
+export function transducerGraph(
+  b: Builder,
+  lattice: Lattice,
+  pick: Tensor,
+  options: TransducerGraphOptions = {},
+): Tensor {
+  const { fastEmit = 0, labelFrames = 0 } = options;
   const { blank } = lattice;
   const label = fastEmit === 0 ? lattice.label : emitEarlier(lattice.label, fastEmit);
   const [batch, frames, columns] = blank.shape as [number, number, number];
@@ -28,7 +55,7 @@ export function transducerGraph(b: Builder, lattice: Lattice, pick: Tensor, fast
     const waited = stay.cumsum(1, { exclusive: true });
     if (!forward) forward = waited;
     else {
-      const entered = forward.add(column(label, u - 1));
+      const entered = later(b, forward.add(column(label, u - 1)), labelFrames);
       // [batch, t, s]: entered at s, waited until t
       const paths = waited.unsqueeze(2).sub(waited.unsqueeze(1)).add(entered.unsqueeze(1)).add(late);
       forward = logSumExp(paths);
@@ -37,6 +64,17 @@ export function transducerGraph(b: Builder, lattice: Lattice, pick: Tensor, fast
   }
   const all = stack(ends, 2).reshape([batch, frames * columns]);
   return all.gatherElements(pick, 1).reshape([batch]).neg();
+}
+
+/** `[batch, frames]` moved by some frames; nothing was there before. */
+function later(b: Builder, t: Tensor, by: number): Tensor {
+  if (by === 0) return t;
+  const [batch, frames] = t.shape as [number, number];
+  const count = Math.min(by, frames);
+  const never = b.once(`never|${batch}|${count}|${b.dtype}`, () =>
+    b.constant(new Float64Array(batch * count).fill(NEVER), [batch, count], b.dtype),
+  );
+  return concat([never, t.sliceAxis(1, 0, frames - count)], 1);
 }
 
 function emitEarlier(label: Tensor, strength: number): Tensor {

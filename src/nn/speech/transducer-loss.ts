@@ -1,5 +1,6 @@
-// The transducer loss on the host, in f64: forward and backward variables, exact occupancies, gradients (Graves 2012). The readable
-// version; transducer-graph.ts computes the same inside a program.
+// The transducer loss on the host, in f64: forward and backward variables, exact occupancies, gradients (Graves 2012). A label may take
+// a number of frames, as one fixed duration of token-and-duration transducers (Xu et al. 2023). The readable version;
+// transducer-graph.ts computes the same inside a program.
 import { CairnError } from '../../errors.ts';
 
 /** Lattices of a batch: log-probabilities `[batch, frames, columns]` of the blank and of the next label. */
@@ -10,6 +11,8 @@ export interface HostLattice {
   readonly frames: number;
   /** Labels + 1. */
   readonly columns: number;
+  /** Frames by which a label moves on; one that reaches beyond the end ends the utterance. Default 0, the classical transducer. */
+  readonly labelFrames?: number;
 }
 
 export interface TransducerLoss {
@@ -56,7 +59,7 @@ function noFrames(got: number, most: number): CairnError {
 }
 
 function one(
-  { blank: lb, label: ly, frames, columns }: HostLattice,
+  { blank: lb, label: ly, frames, columns, labelFrames = 0 }: HostLattice,
   i: number,
   T: number,
   U: number,
@@ -66,26 +69,28 @@ function one(
   const base = i * frames * columns;
   const at = (t: number, u: number): number => base + t * columns + u;
   const width = U + 1;
-  const A = new Float64Array(T * width).fill(-Infinity);
-  const B = new Float64Array(T * width).fill(-Infinity);
+  const after = (t: number): number => Math.min(t + labelFrames, T);
+  // Row T is the end.
+  const A = new Float64Array((T + 1) * width).fill(-Infinity);
+  const B = new Float64Array((T + 1) * width).fill(-Infinity);
   A[0] = 0;
   for (let t = 0; t < T; t++) {
     for (let u = 0; u <= U; u++) {
-      if (t + u === 0) continue;
-      const fromBlank = t > 0 ? A[(t - 1) * width + u]! + lb[at(t - 1, u)]! : -Infinity;
-      const fromLabel = u > 0 ? A[t * width + u - 1]! + ly[at(t, u - 1)]! : -Infinity;
-      A[t * width + u] = logAddExp(fromBlank, fromLabel);
+      const a = A[t * width + u]!;
+      const [stay, say] = [(t + 1) * width + u, after(t) * width + u + 1];
+      A[stay] = logAddExp(A[stay]!, a + lb[at(t, u)]!);
+      if (u < U) A[say] = logAddExp(A[say]!, a + ly[at(t, u)]!);
     }
   }
+  B[T * width + U] = 0;
+  const byBlank = (t: number, u: number): number => lb[at(t, u)]! + B[(t + 1) * width + u]!;
+  const byLabel = (t: number, u: number): number => ly[at(t, u)]! + B[after(t) * width + u + 1]!;
   for (let t = T - 1; t >= 0; t--) {
     for (let u = U; u >= 0; u--) {
-      const end = t === T - 1 && u === U ? 0 : t === T - 1 ? -Infinity : B[(t + 1) * width + u]!;
-      const byBlank = lb[at(t, u)]! + end;
-      const byLabel = u < U ? ly[at(t, u)]! + B[t * width + u + 1]! : -Infinity;
-      B[t * width + u] = logAddExp(byBlank, byLabel);
+      B[t * width + u] = u < U ? logAddExp(byBlank(t, u), byLabel(t, u)) : byBlank(t, u);
     }
   }
-  const logP = A[T * width - 1]! + lb[at(T - 1, U)]!;
+  const logP = A[T * width + U]!;
   if (!(Math.abs(logP - B[0]!) <= 1e-6 * T)) {
     throw new CairnError('bad_lattice', `Expected equal forward and backward probabilities, got ${logP} and ${B[0]}.`, {
       hint: 'Check the lattice for NaN and infinities.',
@@ -94,9 +99,8 @@ function one(
   for (let t = 0; t < T; t++) {
     for (let u = 0; u <= U; u++) {
       const a = A[t * width + u]!;
-      const end = t === T - 1 && u === U ? 0 : t === T - 1 ? -Infinity : B[(t + 1) * width + u]!;
-      gammaBlank[at(t, u)] = Math.exp(a + lb[at(t, u)]! + end - logP);
-      if (u < U) gammaLabel[at(t, u)] = Math.exp(a + ly[at(t, u)]! + B[t * width + u + 1]! - logP);
+      gammaBlank[at(t, u)] = Math.exp(a + byBlank(t, u) - logP);
+      if (u < U) gammaLabel[at(t, u)] = Math.exp(a + byLabel(t, u) - logP);
     }
   }
   return -logP;

@@ -4,21 +4,22 @@ import { asrConfig } from './config.ts';
 import { distributions } from './hat.ts';
 import { createHostJoint } from './host-joint.ts';
 import { asrLoss } from './train.ts';
-import { pickEnds, transducerGraph } from './transducer-graph.ts';
+import { pickEnds, runOut, transducerGraph } from './transducer-graph.ts';
 import { transducerLoss } from './transducer-loss.ts';
 
 /** -log of the sum over all alignments, by recursion over paths; exponential, so only for tiny lattices. */
-function enumerate(lb: number[][], ly: number[][], T: number, U: number): number {
+function enumerate(lb: number[][], ly: number[][], T: number, U: number, labelFrames = 0): number {
   const paths: number[] = [];
   const walk = (t: number, u: number, score: number): void => {
-    if (t === T - 1 && u === U) {
-      paths.push(score + lb[t]![u]!);
+    if (t >= T) {
+      if (u === U) paths.push(score);
       return;
     }
-    if (t < T - 1) walk(t + 1, u, score + lb[t]![u]!);
-    if (u < U) walk(t, u + 1, score + ly[t]![u]!);
+    walk(t + 1, u, score + lb[t]![u]!);
+    if (u < U) walk(t + labelFrames, u + 1, score + ly[t]![u]!);
   };
   walk(0, 0, 0);
+  if (paths.length === 0) return Infinity;
   const top = Math.max(...paths);
   return -(top + Math.log(paths.reduce((s, p) => s + Math.exp(p - top), 0)));
 }
@@ -39,6 +40,29 @@ describe('transducerLoss', () => {
       expect(Math.abs(result.losses[0]! - enumerate(row(blank), row(label), T, U))).toBeLessThan(1e-9);
       expect(result.blank.reduce((a, b) => a + b, 0)).toBeCloseTo(T, 9);
       expect(result.label.reduce((a, b) => a + b, 0)).toBeCloseTo(U, 9);
+    }
+  });
+
+  it('labels may take frames: the sum over all such alignments, and probabilities of all lengths sum to 1', () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const rng = new Rng(seed).fork('durations');
+      const [T, labelFrames] = [1 + rng.integer(5), 1 + rng.integer(4)];
+      const most = Math.ceil(T / labelFrames);
+      const columns = most + 1;
+      const blank = random(rng, T * columns);
+      // One label: what is not blank is that label.
+      const label = blank.map((l) => Math.log1p(-Math.exp(l)));
+      const row = (x: Float64Array): number[][] =>
+        Array.from({ length: T }, (_, t) => Array.from(x.subarray(t * columns, (t + 1) * columns)));
+      let total = 0;
+      for (let U = 0; U <= most; U++) {
+        const lattice = { blank, label, batch: 1, frames: T, columns, labelFrames };
+        const result = transducerLoss(lattice, { frames: [T], labels: [U] });
+        expect(result.losses[0]!).toBeCloseTo(enumerate(row(blank), row(label), T, U, labelFrames), 9);
+        expect(result.label.reduce((a, b) => a + b, 0)).toBeCloseTo(U, 9);
+        total += Math.exp(-result.losses[0]!);
+      }
+      expect(total).toBeCloseTo(1, 9);
     }
   });
 
@@ -87,7 +111,7 @@ describe('transducerGraph', () => {
       (b) => {
         const lb = b.input('blank', [3, frames, columns]);
         const ly = b.input('label', [3, frames, columns]);
-        const losses = transducerGraph(b, { blank: lb, label: ly }, b.constant(pick, [3, 1], 'i32'), fastEmit);
+        const losses = transducerGraph(b, { blank: lb, label: ly }, b.constant(pick, [3, 1], 'i32'), { fastEmit });
         b.output('losses', losses);
         const [gb, gy] = grad(losses.sum(), [lb, ly]) as [Tensor, Tensor];
         b.output('gb', gb);
@@ -107,6 +131,39 @@ describe('transducerGraph', () => {
       host.losses.forEach((l, i) => expect(graph['losses']!.data[i]).toBeCloseTo(l, 9));
       host.blank.forEach((g, i) => expect(graph['gb']!.data[i]).toBeCloseTo(-g, 9));
       host.label.forEach((g, i) => expect(graph['gy']!.data[i]).toBeCloseTo(-g, 9));
+    }
+  });
+
+  it('labels that take frames: the lattice that runs out equals the host kernel', () => {
+    const labelFrames = 2;
+    const lasting = { frames: [6, 3, 1], labels: [3, 0, 1] };
+    const valid = lasting.frames.flatMap((n) => Array.from({ length: frames }, (_, t) => Number(t < n)));
+    const end = pickEnds([8, 8, 8], lasting.labels, columns);
+    const def = defineProgram(
+      (b) => {
+        const lb = b.input('blank', [3, frames, columns]);
+        const ly = b.input('label', [3, frames, columns]);
+        const long = runOut(
+          { blank: lb, label: ly },
+          b.constant(Float64Array.from(valid), [3, frames, 1], b.dtype),
+          labelFrames,
+        );
+        const losses = transducerGraph(b, long, b.constant(end, [3, 1], 'i32'), { labelFrames });
+        b.output('losses', losses);
+        const [gb, gy] = grad(losses.sum(), [lb, ly]) as [Tensor, Tensor];
+        b.output('gb', gb);
+        b.output('gy', gy);
+      },
+      { dtype: 'f64' },
+    );
+    for (let seed = 0; seed < 10; seed++) {
+      const rng = new Rng(seed);
+      const [blank, label] = [random(rng, 3 * frames * columns), random(rng, 3 * frames * columns)];
+      const host = transducerLoss({ blank, label, batch: 3, frames, columns, labelFrames }, lasting);
+      const graph = interpret(def, { blank, label }, new ModelState()).outputs;
+      host.losses.forEach((l, i) => expect(graph['losses']!.data[i]).toBeCloseTo(l, 8));
+      host.blank.forEach((g, i) => expect(graph['gb']!.data[i]).toBeCloseTo(-g, 8));
+      host.label.forEach((g, i) => expect(graph['gy']!.data[i]).toBeCloseTo(-g, 8));
     }
   });
 
