@@ -6,6 +6,7 @@ import { createFixtureBoards } from './_fixtures/boards.ts';
 import { haveBrowser, launchBrowser } from './_fixtures/browser.ts';
 import { createFixtureGrowths } from './_fixtures/growths.ts';
 import { FITS, POOR_CONTRAST } from './_fixtures/in-page.ts';
+import { openPage } from './_fixtures/page.ts';
 
 describe.skipIf(!haveBrowser('growth page'))('growth pages', () => {
   let browser: Browser;
@@ -29,19 +30,7 @@ describe.skipIf(!haveBrowser('growth page'))('growth pages', () => {
   });
 
   async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({
-      viewport: { width: 1280, height: 900 },
-      reducedMotion: 'reduce',
-      ...options,
-    });
-    const page = await context.newPage();
-    page.setDefaultTimeout(8_000);
-    page.on('console', (m) => {
-      if (['error', 'warning'].includes(m.type())) complaints.push(m.text());
-    });
-    page.on('pageerror', (e) => complaints.push(e.message));
-    await page.goto(new URL(path, server.url).href);
-    return page;
+    return openPage(browser, new URL(path, server.url), (text) => void complaints.push(text), options);
   }
 
   test('the timeline tells what was found, from how many events, and what it saves', async () => {

@@ -9,6 +9,7 @@ import { createServer, type CairnServer } from '../src/serve/index.ts';
 import { createFixtureBoards } from './_fixtures/boards.ts';
 import { haveBrowser, launchBrowser } from './_fixtures/browser.ts';
 import { FITS, POOR_CONTRAST } from './_fixtures/in-page.ts';
+import { openPage } from './_fixtures/page.ts';
 
 const NOTES = `# Walks
 
@@ -69,20 +70,9 @@ describe.skipIf(!haveBrowser('memory page'))('memory page', () => {
   });
 
   async function open(options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({
-      viewport: { width: 1280, height: 900 },
-      reducedMotion: 'reduce',
-      ...options,
-    });
-    const page = await context.newPage();
-    page.setDefaultTimeout(8_000);
-    page.on('console', (m) => {
-      // A browser without a graphics card says that reading pixels is slow there.
-      if (['error', 'warning'].includes(m.type()) && !/GL Driver Message|WebGL/.test(m.text()))
-        complaints.push(m.text());
-    });
-    page.on('pageerror', (e) => complaints.push(e.message));
-    await page.goto(new URL('/memory', server.url).href);
+    // A browser without a graphics card says that reading pixels is slow there.
+    const complain = (text: string): void => void (/GL Driver Message|WebGL/.test(text) || complaints.push(text));
+    const page = await openPage(browser, new URL('/memory', server.url), complain, options);
     await page.getByRole('region', { name: 'What it takes' }).waitFor();
     return page;
   }

@@ -10,6 +10,7 @@ import { createServer, Gateway, type CairnServer } from '../src/serve/index.ts';
 import { createFixtureBoards } from './_fixtures/boards.ts';
 import { haveBrowser, launchBrowser } from './_fixtures/browser.ts';
 import { FITS, POOR_CONTRAST } from './_fixtures/in-page.ts';
+import { openPage } from './_fixtures/page.ts';
 
 describe.skipIf(!haveBrowser('routing page'))('routing page', () => {
   const { table } = generatePool({ seed: 'studio', prompts: 300, models: 4 });
@@ -40,16 +41,8 @@ describe.skipIf(!haveBrowser('routing page'))('routing page', () => {
   });
 
   async function open(options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({
-      viewport: { width: 1280, height: 900 },
-      reducedMotion: 'reduce',
-      ...options,
-    });
-    const page = await context.newPage();
-    page.setDefaultTimeout(8_000);
-    page.on('console', (m) => ['error', 'warning'].includes(m.type()) && complaints.push(m.text()));
-    page.on('pageerror', (e) => complaints.push(e.message));
-    await page.goto(new URL('/routing', server.url).href);
+    const complain = (text: string): void => void complaints.push(text);
+    const page = await openPage(browser, new URL('/routing', server.url), complain, options);
     await page.getByRole('heading', { level: 1, name: 'Routing' }).waitFor();
     return page;
   }

@@ -21,6 +21,7 @@ import { createServer, type CairnServer } from '../src/serve/index.ts';
 import { createFixtureBoards } from './_fixtures/boards.ts';
 import { haveBrowser, launchBrowser, SOFTWARE_WEBGPU } from './_fixtures/browser.ts';
 import { FITS, POOR_CONTRAST } from './_fixtures/in-page.ts';
+import { openPage } from './_fixtures/page.ts';
 
 const TEXT = Array.from({ length: 300 }, (_, i) => `the ${i % 7} cairns stand on hill ${i % 11} of ${i % 13}.\n`).join(
   '',
@@ -78,12 +79,8 @@ describe.skipIf(!haveBrowser('training page'))('training page', () => {
   });
 
   async function open(options: BrowserContextOptions = {}, where = browser): Promise<Page> {
-    const context = await where.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    const page = await context.newPage();
-    page.setDefaultTimeout(40_000);
-    page.on('console', (m) => ['error', 'warning'].includes(m.type()) && complaints.push(m.text()));
-    page.on('pageerror', (e) => complaints.push(e.message));
-    await page.goto(new URL('/train', server.url).href);
+    const complain = (text: string): void => void complaints.push(text);
+    const page = await openPage(where, new URL('/train', server.url), complain, { timeout: 40_000, ...options });
     await page.getByRole('heading', { level: 1, name: 'Train' }).waitFor();
     return page;
   }

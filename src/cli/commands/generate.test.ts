@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { quietIo } from '../_testing.ts';
 import type { Command } from '../command.ts';
 import { parseCommand } from '../command.ts';
 import type { Io } from '../io.ts';
@@ -10,19 +11,7 @@ import { train } from './train.ts';
 
 let folder: string;
 const lines: string[] = [];
-const ioOf = (json: boolean): Io => ({
-  json,
-  quiet: false,
-  debug: false,
-  color: false,
-  root: folder,
-  dataDir: join(folder, 'data'),
-  place: { dataDir: join(folder, 'data'), store: undefined, replicas: undefined },
-  signal: new AbortController().signal,
-  progress: (line) => void lines.push(line),
-  status: () => undefined,
-  print: () => undefined,
-});
+const ioOf = (json: boolean): Io => quietIo(folder, { json, progress: (line) => void lines.push(line) });
 const run = (command: Command, argv: string[], json = true) => command.run(parseCommand(command, argv), ioOf(json));
 
 interface Result {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { quietIo } from '../_testing.ts';
 import { parseCommand } from '../command.ts';
 import type { Io } from '../io.ts';
 import { pareto } from './pareto.ts';
@@ -11,19 +12,7 @@ let io: Io;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cairn-pareto-'));
-  io = {
-    json: false,
-    quiet: false,
-    debug: false,
-    color: false,
-    root: folder,
-    dataDir: join(folder, 'data'),
-    place: { dataDir: join(folder, 'data'), store: undefined, replicas: undefined },
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    status: () => undefined,
-    print: () => undefined,
-  };
+  io = quietIo(folder);
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generatePool, loadRouter, readTable, selectModels, tableFiles, writeTable } from '../../route/index.ts';
+import { quietIo } from '../_testing.ts';
 import { parseCommand } from '../command.ts';
 import type { Io } from '../io.ts';
 import { route } from './route.ts';
@@ -16,19 +17,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cairn-route-'));
   await writeTable(pool.table, join(folder, 'all'));
   await writeTable(selectModels(pool.table, [0, 1, 2, 3]), join(folder, 'four'));
-  io = {
-    json: false,
-    quiet: false,
-    debug: false,
-    color: false,
-    root: folder,
-    dataDir: join(folder, 'data'),
-    place: { dataDir: join(folder, 'data'), store: undefined, replicas: undefined },
-    signal: new AbortController().signal,
-    progress: (line) => void lines.push(line),
-    status: (line) => void lines.push(line),
-    print: () => undefined,
-  };
+  io = quietIo(folder, { progress: (line) => void lines.push(line), status: (line) => void lines.push(line) });
 });
 afterAll(() => rm(folder, { recursive: true }));
 

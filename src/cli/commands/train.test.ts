@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openTeacher } from '../../nn/index.ts';
+import { quietIo } from '../_testing.ts';
 import { parseCommand } from '../command.ts';
 import type { Io } from '../io.ts';
 import { train } from './train.ts';
@@ -12,19 +13,7 @@ let io: Io;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cairn-train-'));
-  io = {
-    json: false,
-    quiet: false,
-    debug: false,
-    color: false,
-    root: folder,
-    dataDir: join(folder, 'data'),
-    place: { dataDir: join(folder, 'data'), store: undefined, replicas: undefined },
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    status: () => undefined,
-    print: () => undefined,
-  };
+  io = quietIo(folder);
 });
 afterAll(() => rm(folder, { recursive: true }));
 

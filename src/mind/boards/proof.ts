@@ -1,18 +1,9 @@
 // Tells a proof in words, step by step. The proof is made and checked afresh from the digits; nothing of it was stored but
 // the search tree, and even that is not needed.
 import { certifyTrace, checkCertificate, proveSudoku, type Step, type SudokuCertificate } from '../../reason/index.ts';
+import { STEP_NAMES } from './_step-names.ts';
 import { nameCell } from './solve-board.ts';
 import type { ProofStepView } from './view.ts';
-
-const NAMES = {
-  2: 'only candidate',
-  3: 'only place',
-  4: 'pair',
-  5: 'triplet',
-  6: 'locked candidates',
-  7: 'XY-wing',
-  8: 'unique rectangle',
-} as const;
 
 /** Steps of the proof of a proper puzzle; empty when it is none or the checker refuses. */
 export function proofSteps(digits: Uint8Array, solver: string): ProofStepView[] {
@@ -34,7 +25,7 @@ function tellStep(step: Step): ProofStepView {
   const where = step.units.length > 0 ? ` in ${step.units.map(nameUnit).join(' and ')}` : '';
   const digits = step.values.join(', ');
   const gone = step.removed.map(([cell, value]) => `${value} from ${nameCell(cell)}`).join(', ');
-  return { says: `${capital(NAMES[step.by])} of ${digits}${where}: take ${gone}.`, cells: [...step.cells] };
+  return { says: `${capital(STEP_NAMES[step.by])} of ${digits}${where}: take ${gone}.`, cells: [...step.cells] };
 }
 
 function tellTree(proof: SudokuCertificate): ProofStepView[] {

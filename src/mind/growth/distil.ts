@@ -13,6 +13,7 @@ import { type RouterTask, run as fitRouter } from './_router-job.ts';
 import { compareTrials, type Comparison, type Trial } from './_compare.ts';
 import type { Compositions } from './_composition.ts';
 import { beside, runJob } from './_job.ts';
+import { NOTHING_LEARNED } from './_nothing.ts';
 import type { GrowthPolicy, ModuleGrowth } from './types.ts';
 
 /** One remembered input of a task with the answer that was proved. */
@@ -266,8 +267,6 @@ function declinedBefore(
   task: string,
   events: number,
 ): ModuleGrowth {
-  const nothing = { before: 0, after: 0 };
-  const unknown = { value: 0, low: 0, high: 0 };
   const { id, name, at, module } = base;
   return {
     id,
@@ -279,17 +278,8 @@ function declinedBefore(
     says: '',
     task,
     module,
-    composition: { path: [], calls: 0, of: 0, costShare: 0 },
     flop: 0,
-    hash: '',
-    bytes: 0,
-    learned: 0,
-    heldOut: { events: 0, examples: 0 },
-    cost: { ...nothing, refitted: 0 },
-    errors: nothing,
-    answered: nothing,
-    costRatio: unknown,
-    errorChange: unknown,
+    ...NOTHING_LEARNED,
   };
 }
 

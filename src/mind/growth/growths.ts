@@ -10,6 +10,7 @@ import type { Engine } from '../engine.ts';
 import { receiptOf } from '../receipt.ts';
 import { Compositions } from './_composition.ts';
 import { Ledger } from './_ledger.ts';
+import { NOTHING_LEARNED } from './_nothing.ts';
 import { Concepts } from './concepts.ts';
 import { type Distiller, hashOf, type Tried, tryModule } from './distil.ts';
 import { addStreams, growCircuit, streamSet, type StreamSet, type StreamSource } from './patterns.ts';
@@ -389,7 +390,6 @@ export class Growths implements GrowthService {
 /** What is left of a growth when an event that it was made from is forgotten: that it was there, and nothing it said. */
 function withdrawn(growth: Exclude<Growth, { kind: 'concept' }>): Growth {
   const because = 'an event that it was made from was forgotten';
-  const nothing = { before: 0, after: 0 };
   if (growth.kind === 'circuit') {
     return {
       ...growth,
@@ -407,22 +407,12 @@ function withdrawn(growth: Exclude<Growth, { kind: 'concept' }>): Growth {
       nodeCount: 0,
     };
   }
-  const unknown = { value: 0, low: 0, high: 0 };
   return {
     ...growth,
     status: 'withdrawn',
     because,
     events: 0,
     says: 'Withdrawn with a forgotten event: its weights are gone, and it is made again from what is left.',
-    composition: { path: [], calls: 0, of: 0, costShare: 0 },
-    hash: '',
-    bytes: 0,
-    learned: 0,
-    heldOut: { events: 0, examples: 0 },
-    cost: { ...nothing, refitted: 0 },
-    errors: nothing,
-    answered: nothing,
-    costRatio: unknown,
-    errorChange: unknown,
+    ...NOTHING_LEARNED,
   };
 }

@@ -2,6 +2,7 @@
 // The chains are streams of symbols in which patterns recur; the order in which a solver scans the board is not in them.
 import { certifyTrace, type PlaceStep, type RemoveStep, type Step } from '../../../reason/index.ts';
 import type { StreamSource } from '../../growth/index.ts';
+import { STEP_NAMES } from '../_step-names.ts';
 import { provedDigits } from './proved-digits.ts';
 
 /** Streams of deductions of remembered boards that were proved step by step. */
@@ -16,16 +17,6 @@ export function deductionStreams(): StreamSource {
     },
   };
 }
-
-const NAMES = {
-  2: 'only candidate',
-  3: 'only place',
-  4: 'pair',
-  5: 'triplet',
-  6: 'locked candidates',
-  7: 'XY-wing',
-  8: 'unique rectangle',
-} as const;
 
 /**
  * Cuts steps into chains: a chain goes on with the first step that the last one made possible; other steps that it made
@@ -82,7 +73,7 @@ function touches(cell: number, value: number, later: Step): boolean {
 function symbolOf(step: Step, by: Step | undefined): string {
   const name = step.do === 'place' ? placeName(step) : removeName(step);
   if (by === undefined) return `${name}, at once`;
-  if (by.do === 'remove') return `${name}, by ${NAMES[by.by]}`;
+  if (by.do === 'remove') return `${name}, by ${STEP_NAMES[by.by]}`;
   const at = step.do === 'place' ? [step.cell] : step.cells;
   const shared = (['row', 'column', 'box'] as const).find((kind) =>
     at.some((cell) => unitOf(cell, kind) === unitOf(by.cell, kind)),
@@ -91,13 +82,13 @@ function symbolOf(step: Step, by: Step | undefined): string {
 }
 
 function placeName(step: PlaceStep): string {
-  if (step.by === 2) return NAMES[2];
+  if (step.by === 2) return STEP_NAMES[2];
   const unit = step.unit ?? 0;
-  return `${NAMES[3]} in ${unit < 9 ? 'row' : unit < 18 ? 'column' : 'box'}`;
+  return `${STEP_NAMES[3]} in ${unit < 9 ? 'row' : unit < 18 ? 'column' : 'box'}`;
 }
 
 function removeName(step: RemoveStep): string {
-  return step.hidden === true ? `hidden ${NAMES[step.by]}` : NAMES[step.by];
+  return step.hidden === true ? `hidden ${STEP_NAMES[step.by]}` : STEP_NAMES[step.by];
 }
 
 function unitOf(cell: number, kind: 'row' | 'column' | 'box'): number {
