@@ -42,12 +42,8 @@ describe.skipIf(!haveBrowser('growth page'))('growth pages', () => {
     expect(said).toMatch(/small → medium → large[^]*9\.1 Mflop[^]*5\.6 Mflop/);
     expect(said).toMatch(/61 % of before \(52 % to 71 %\)/);
     await module.getByText('The 30 events').click();
-    expect(
-      await module
-        .getByRole('listitem')
-        .filter({ hasText: /^[0-9a-f]{8}$/ })
-        .count(),
-    ).toBeGreaterThan(20);
+    const events = module.getByRole('listitem').filter({ hasText: /^[0-9a-f]{8}$/ });
+    await expect.poll(() => events.count(), { timeout: 8_000 }).toBeGreaterThan(20);
     const patterns = await page.getByRole('article', { name: /15 patterns/ }).innerText();
     expect(patterns).toMatch(/15,511 bits \(35 %\)[^]*11,680 bits[^]*only candidate, by row × 5/);
     expect(
