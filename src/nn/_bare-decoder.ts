@@ -5,10 +5,14 @@ import type { ExportedModel } from './export-model.ts';
 import { type Span, spanned } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
+import { softFeeds } from './soft/feeds.ts';
 
 export interface BareDecoder extends AsyncDisposable {
-  /** Logits `[vocab]` after one more token. */
-  step(id: number): Promise<Float32Array>;
+  /**
+   * Logits `[vocab]` after one more token.
+   * @param soft its vector, where it marks a place for one
+   */
+  step(id: number, soft?: Float32Array): Promise<Float32Array>;
 }
 
 /** Opens `decoder.onnx`, and with a stride its companions `decoder.<phase>.onnx`. */
@@ -23,14 +27,15 @@ export async function createBareDecoder(
   const ids: number[] = [];
   const cache = new Map<string, ort.Tensor>();
   return {
-    async step(id) {
+    async step(id, soft) {
       const at = ids.length;
       const session = sessions[at % stride]!;
       const feeds: Record<string, ort.Tensor> = {
         ids: new ort.Tensor('int32', Int32Array.of(id), [1, 1]),
         positions: new ort.Tensor('int32', Int32Array.of(at), [1]),
       };
-      for (const [name, t] of Object.entries(lmFeeds(config, Int32Array.of(id), 1, ids))) {
+      const host = { ...lmFeeds(config, Int32Array.of(id), 1, ids), ...softFeeds(config, [id], soft) };
+      for (const [name, t] of Object.entries(host)) {
         feeds[name] = new ort.Tensor(t.dtype === 'i32' ? 'int32' : 'float32', t.data as Int32Array, t.shape);
       }
       for (const span of spans) feeds[spanned('mask', span)] = maskOf(span, at);

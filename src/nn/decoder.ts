@@ -15,12 +15,17 @@ import {
 import { decodeProgram, type LanguageModel } from './lm.ts';
 import { anchorsOf, lmSpans, type Span, spanned } from './lm-call.ts';
 import { lmFeeds } from './lm-inputs.ts';
+import { softWidth } from './lm-soft-config.ts';
+import { placesIn, softFeeds } from './soft/feeds.ts';
 
 export interface Decoder extends AsyncDisposable {
   /** Tokens in the cache. */
   readonly length: number;
-  /** Appends tokens; returns the logits `[vocab]` after the last one. */
-  feed(ids: readonly number[]): Promise<Float32Array | Float64Array>;
+  /**
+   * Appends tokens; returns the logits `[vocab]` after the last one.
+   * @param soft vectors for the places of pictures and sounds in `ids`, in order, `[places, softWidth]`
+   */
+  feed(ids: readonly number[], soft?: Float32Array): Promise<Float32Array | Float64Array>;
   reset(): void;
   dispose(): Promise<void>;
 }
@@ -28,6 +33,8 @@ export interface Decoder extends AsyncDisposable {
 /** Where a decoder stood. */
 export interface DecoderState {
   readonly tokens: readonly number[];
+  /** Vectors of pictures and sounds among the tokens, in order. */
+  readonly soft: Float32Array;
   readonly cache: Readonly<Record<string, HostTensor>>;
   readonly held: ReadonlyMap<string, number>;
 }
@@ -36,7 +43,7 @@ export interface DecoderState {
 export interface RewindableDecoder extends Decoder {
   /** Appends tokens; returns the logits `[vocab]` after each of them. */
   feedAll(ids: readonly number[]): Promise<(Float32Array | Float64Array)[]>;
-  /** What is needed to go on from here; copies nothing. */
+  /** What is needed to go on from here; copies no cache. */
   save(): DecoderState;
   restore(state: DecoderState): void;
   /**
@@ -76,9 +83,15 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
   /** Positions in the caches of each span. */
   let held = new Map<string, number>();
   let tokens: number[] = [];
+  let soft: Float32Array = new Float32Array(0);
+  const width = softWidth(config);
 
   /** Logits `[vocab]` after the last token, or `[n, vocab]` after each. */
-  async function run(ids: readonly number[], everyRow: boolean): Promise<Float32Array | Float64Array> {
+  async function run(
+    ids: readonly number[],
+    vectors: Float32Array,
+    everyRow: boolean,
+  ): Promise<Float32Array | Float64Array> {
     const past = tokens.length;
     const n = ids.length;
     const { program, layout } = await programFor(n, past % stride, everyRow && n > 1);
@@ -88,6 +101,7 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
       ids: input,
       positions: Int32Array.from({ length: n }, (_, i) => past + i),
       ...lmFeeds(config, input, 1, tokens),
+      ...softFeeds(config, input, vectors),
     };
     for (const { name, shape } of layout.slots) feeds[name] = cache[name] ?? emptySlot(shape, dtype);
     for (const span of spans) {
@@ -100,6 +114,7 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
       if (name.startsWith('present.')) cache[name.replace('present.', 'past.')] = t;
     }
     tokens = [...tokens, ...ids];
+    soft = joined(soft, vectors);
     for (const span of spans) trim(span, layout, (held.get(span.name) ?? 0) + fresh(span));
     return out['logits']!.data as Float32Array | Float64Array;
   }
@@ -115,24 +130,35 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
     }
   }
 
-  async function feedPieces(ids: readonly number[], everyRow: boolean): Promise<(Float32Array | Float64Array)[]> {
+  async function feedPieces(
+    ids: readonly number[],
+    fresh: Float32Array | undefined,
+    everyRow: boolean,
+  ): Promise<(Float32Array | Float64Array)[]> {
     if (ids.length === 0) throw new CairnError('empty_prompt', 'Expected at least one token, got none.');
     const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= config.vocab_size);
     if (bad !== undefined) {
       throw new CairnError('bad_token', `Expected token ids from 0 to ${config.vocab_size - 1}, got ${bad}.`);
     }
+    softFeeds(config, ids, fresh); // says so before anything changes when places and vectors do not match
     const context = config.max_position_embeddings;
     let pending = [...ids];
+    let vectors: Float32Array = fresh ?? new Float32Array(0);
     if (tokens.length + pending.length > context) {
       const half = Math.max(1, Math.floor(context / 2));
       const kept = Math.max(half, Math.min(pending.length, context));
       pending = [...tokens, ...pending].slice(-kept);
+      const all = joined(soft, vectors);
+      vectors = all.slice(all.length - placesIn(config, pending) * width);
       self.reset();
     }
     const rows = [];
     for (let at = 0; at < pending.length;) {
       const n = tokens.length % stride === 0 ? CHUNKS.find((size) => size <= pending.length - at)! : 1;
-      rows.push(await run(pending.slice(at, at + n), everyRow));
+      const piece = pending.slice(at, at + n);
+      const own = placesIn(config, piece) * width;
+      rows.push(await run(piece, vectors.slice(0, own), everyRow));
+      vectors = vectors.slice(own);
       at += n;
     }
     return rows;
@@ -142,18 +168,19 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
     get length() {
       return tokens.length;
     },
-    async feed(ids) {
-      const rows = await feedPieces(ids, false);
+    async feed(ids, vectors) {
+      const rows = await feedPieces(ids, vectors, false);
       return rows.at(-1)!;
     },
     async feedAll(ids) {
-      const rows = await feedPieces(ids, true);
+      const rows = await feedPieces(ids, undefined, true);
       const v = config.vocab_size;
       return rows.flatMap((row) => Array.from({ length: row.length / v }, (_, i) => row.slice(i * v, (i + 1) * v)));
     },
-    save: () => ({ tokens, cache, held }),
+    save: () => ({ tokens, soft, cache, held: new Map(held) }),
     restore(saved) {
       tokens = [...saved.tokens];
+      ({ soft } = saved);
       cache = { ...saved.cache };
       held = new Map(saved.held);
     },
@@ -165,11 +192,12 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
       const cut = tokens.length - length;
       if (cut === 0) return;
       const kept = tokens.slice(0, length);
+      const seen = soft.slice(0, placesIn(config, kept) * width);
       const whole = spans.every((s) => s.window === null && (s.stride ?? 1) === 1);
       if (!compiled || !whole || compiled.layout.slots.some((slot) => slot.symbol === undefined)) {
         // Windows and fixed states have forgotten what stood there: it is read again.
         self.reset();
-        if (length > 0) await self.feed(kept);
+        if (length > 0) await self.feed(kept, seen);
         return;
       }
       for (const { name, axis } of compiled.layout.slots) {
@@ -177,11 +205,13 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
       }
       held = new Map([...held].map(([name, n]) => [name, n - cut]));
       tokens = kept;
+      soft = seen;
     },
     reset() {
       cache = {};
       held = new Map();
       tokens = [];
+      soft = new Float32Array(0);
     },
     async dispose() {
       for (const p of programs.values()) await (await p).program.dispose();
@@ -190,6 +220,14 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
     [Symbol.asyncDispose]: () => self.dispose(),
   };
   return self;
+}
+
+function joined(a: Float32Array, b: Float32Array): Float32Array {
+  if (b.length === 0) return a;
+  const out = new Float32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
 }
 
 interface Compiled {

@@ -10,6 +10,7 @@ import type { LmConfig } from './lm-config.ts';
 import { lmSpans, type Span, sightMask } from './lm-call.ts';
 import { describeInputs } from './lm-inputs.ts';
 import { decodeProgram, lmProgram, lmState } from './lm.ts';
+import { oneOfEach, softProgram } from './soft/encoders.ts';
 import { asrState, decoderProgram, sizesOf, streamProgram } from './speech/index.ts';
 import { transformerForward } from './transformer.ts';
 
@@ -25,7 +26,8 @@ export interface ExportedModel {
  * The .onnx files of a model directory. A classifier takes `x [batch, inputs]`; a language model's `model.onnx` takes
  * `ids [batch, length]` and its `decoder.onnx` one token, `positions [1]` and the past keys and values; with a stride there
  * is one `decoder.<phase>.onnx` more for every position after an anchor. Inputs that are computed from ids, and which earlier
- * positions a `mask.<span>` shows, are in the metadata `cairn.inputs` and `cairn.spans`. A speech model gives two for each size: the
+ * positions a `mask.<span>` shows, are in the metadata `cairn.inputs` and `cairn.spans`. Where pictures or sounds stand in a text,
+ * `image-encoder.onnx` and `audio-encoder.onnx` turn one into the vectors for its places. A speech model gives two for each size: the
  * encoder of one piece of a stream with what it carries on, and the decoder of one frame.
  * @throws CairnError what `readModel` throws; `unknown_model` for a directory that is neither
  * @example
@@ -55,7 +57,12 @@ export async function exportModelDir(
     const phases = Array.from({ length: config.altup_sequence_stride ?? 1 }, (_, phase) =>
       write(phase === 0 ? 'decoder.onnx' : `decoder.${phase}.onnx`, decodeProgram(config, 1, { phase }), state),
     );
-    return [write('model.onnx', contextProgram(config), state), ...phases];
+    const { images, clips } = oneOfEach(config);
+    const encoders = [
+      ...(images > 0 ? [write('image-encoder.onnx', softProgram(config, { images, clips: 0 }), state)] : []),
+      ...(clips > 0 ? [write('audio-encoder.onnx', softProgram(config, { images: 0, clips }), state)] : []),
+    ];
+    return [write('model.onnx', contextProgram(config), state), ...phases, ...encoders];
   }
   if (config.model_type === 'cairn_asr') {
     const state = asrState(config, tensors);

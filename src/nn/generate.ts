@@ -6,7 +6,9 @@ import { OrtExecutor, Rng } from '../tensor/index.ts';
 import { createDecoder, type Decoder } from './decoder.ts';
 import { type LmConfig, stackCount } from './lm-config.ts';
 import type { LanguageModel } from './lm.ts';
+import { markersOf } from './lm-soft-config.ts';
 import { checkSampling, distribution, drawToken, type SamplingOptions, softmax } from './sampling.ts';
+import type { MixedPrompt } from './soft/index.ts';
 import { createStackDecoder, type StackDecoder, whyNotStacked } from './stagformer/index.ts';
 import { StopWriter } from './stop-writer.ts';
 import { checkThinking, type ThinkingOptions, Thought } from './thinking.ts';
@@ -81,15 +83,16 @@ export interface Generation extends AsyncIterable<GeneratedToken> {
  */
 export function generate(
   model: LanguageModel,
-  prompt: string | readonly number[],
+  prompt: string | readonly number[] | MixedPrompt,
   options: GenerateOptions = {},
 ): Generation {
   const settings = { ...model.generation, ...options };
   checkSampling(settings);
   if (settings.thinking) checkThinking(settings.thinking, model.config.vocab_size);
-  const ids = promptIds(model, prompt);
+  const mixed = isMixed(prompt) ? prompt : undefined;
+  const ids = promptIds(model, isMixed(prompt) ? prompt.ids : prompt);
   let finished: GenerationEnd | undefined;
-  const tokens = run(model, ids, settings, (end) => (finished = end));
+  const tokens = run(model, ids, mixed?.soft, settings, (end) => (finished = end));
   const self: Generation = {
     [Symbol.asyncIterator]: () => tokens,
     async end() {
@@ -105,6 +108,10 @@ export function generate(
     text: async () => (await self.end()).text,
   };
   return self;
+}
+
+function isMixed(prompt: string | readonly number[] | MixedPrompt): prompt is MixedPrompt {
+  return typeof prompt === 'object' && 'soft' in prompt;
 }
 
 /** @throws CairnError `empty_prompt` */
@@ -135,6 +142,7 @@ async function openDecoder(model: LanguageModel, parallel: boolean): Promise<Dec
 async function* run(
   model: LanguageModel,
   prompt: readonly number[],
+  soft: Float32Array | undefined,
   options: GenerateOptions,
   onEnd: (end: GenerationEnd) => void,
 ): AsyncGenerator<GeneratedToken, void, undefined> {
@@ -152,18 +160,20 @@ async function* run(
   const ids = [...prompt];
   let made = 0;
   let reason: GenerationEnd['reason'] = 'length';
+  const markers = markersOf(model.config);
   let next: readonly number[] = prompt;
   while (made < maxTokens) {
     if (signal?.aborted) {
       reason = 'aborted';
       break;
     }
-    const logits = await decoder.feed(next);
+    const logits = await (made === 0 ? decoder.feed(next, soft) : decoder.feed(next));
     const token =
       thought?.forced() ??
       drawToken(
         distribution(logits, options, ids, (z) => {
           for (const process of logitsProcessors) process(z, ids);
+          for (const id of markers) z[id] = -Infinity; // a model writes text only
           thought?.restrict(z);
         }),
         rng,

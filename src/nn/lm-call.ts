@@ -10,7 +10,7 @@
 import { CairnError } from '../errors.ts';
 import { addToDim, type Builder, isSymbolic, type Tensor } from '../tensor/index.ts';
 import { type LmConfig, seesAll, stackCount } from './lm-config.ts';
-import { lmInputs } from './lm-inputs.ts';
+import { lmInputs, SOFT_INPUT } from './lm-inputs.ts';
 
 /**
  * A rule of sight: position i sees positions j with `lag <= i - j < lag + window`. Its cache has a length of its own,
@@ -101,6 +101,8 @@ export interface ForwardOptions {
   readonly lastOnly?: boolean;
   /** Blocks that act differently in training (capacities, noise) do so. */
   readonly training?: boolean;
+  /** Vectors `[B, T, softWidth]` for the places of pictures and sounds, computed in this graph instead of fed. */
+  readonly soft?: Tensor;
   /** Receives the auxiliary losses. */
   readonly losses?: AuxiliaryLoss[];
 }
@@ -137,7 +139,7 @@ export interface LmCall {
 export function createCall(b: Builder, config: LmConfig, ids: Tensor, options: ForwardOptions): LmCall {
   const [batch, length] = ids.shape as [number, number];
   const frame = options.frame ?? wholeSequence(b, length);
-  const inputs = new Map<string, Tensor>();
+  const inputs = new Map<string, Tensor>(options.soft ? [[SOFT_INPUT, options.soft]] : []);
   return {
     config,
     ids,
@@ -153,7 +155,8 @@ export function createCall(b: Builder, config: LmConfig, ids: Tensor, options: F
       if (!found) {
         const declared = lmInputs(config).find((x) => x.name === name);
         if (!declared) throw new CairnError('unknown_input', `Expected an input of lmInputs, got \`${name}\`.`);
-        found = b.input(name, [batch, length, ...declared.trailing], declared.dtype);
+        const fed = b.input(name, [batch, length, ...declared.trailing], declared.dtype);
+        found = declared.dtype === 'f32' && b.dtype === 'f64' ? fed.cast('f64') : fed;
         inputs.set(name, found);
       }
       return found;

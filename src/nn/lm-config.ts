@@ -2,6 +2,7 @@
 // between keys in one place. Optional keys are absent in plain models, so their files stay as they were.
 import { z } from 'zod';
 import { CairnError } from '../errors.ts';
+import { SOFT_RULES, softShape } from './lm-soft-config.ts';
 
 const count = z.int().min(1).max(1_000_000_000);
 const small = z.int().min(1).max(65_536);
@@ -130,6 +131,7 @@ export const lmShape = {
   ...stagShape,
   ...moeShape,
   ...contextShape,
+  ...softShape,
 };
 
 export type LmConfig = z.infer<z.ZodObject<typeof lmShape, z.core.$strip>>;
@@ -260,6 +262,7 @@ const RULES: readonly Rule[] = [
     expected: () => 'be "loss" where stag_shared is true: the bias is nudged once a step',
     holds: (c) => c.moe_balance !== 'bias' || c.stag_shared !== true,
   },
+  ...SOFT_RULES,
   ...needs('sliding_window', (c) => c.sliding_window !== null, 'be a number', ['sliding_window_pattern']),
   {
     key: 'num_kv_shared_layers',

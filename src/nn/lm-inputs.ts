@@ -3,7 +3,11 @@
 import type { HostTensor } from '../tensor/index.ts';
 import type { LmConfig } from './lm-config.ts';
 import { NGRAM_INPUT, ngramOf } from './lm-memory.ts';
+import { hasSoft, softWidth } from './lm-soft-config.ts';
 import { ngramRows } from './memory-tables/index.ts';
+
+/** Name of the vectors that stand for tokens. Without pictures and sounds they are zeros, which nothing reads. */
+export const SOFT_INPUT = 'soft';
 
 /** One host-computed input `[batch, time, ...trailing]`. */
 export interface LmInput {
@@ -22,16 +26,28 @@ export interface LmInput {
 /** The inputs that a config asks for beside ids; none for a plain model. */
 export function lmInputs(config: LmConfig): readonly LmInput[] {
   const hash = ngramOf(config);
-  if (!hash) return [];
-  return [
-    {
+  const inputs: LmInput[] = [];
+  if (hash) {
+    inputs.push({
       name: NGRAM_INPUT,
       about: `Rows of the memory tables: the last ${hash.ngram} ids of each position, hashed ${hash.hashes} times.`,
       dtype: 'i32',
       trailing: [hash.hashes],
       values: (ids, before) => ngramRows(hash, ids, before),
-    },
-  ];
+    });
+  }
+  if (hasSoft(config)) {
+    const width = softWidth(config);
+    inputs.push({
+      name: SOFT_INPUT,
+      about:
+        'Vectors of pictures and sounds, out of their encoders, at the places of their tokens; anything elsewhere.',
+      dtype: 'f32',
+      trailing: [width],
+      values: (ids) => new Float32Array(ids.length * width),
+    });
+  }
+  return inputs;
 }
 
 /**

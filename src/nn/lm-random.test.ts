@@ -12,11 +12,13 @@ import { createBareDecoder } from './_bare-decoder.ts';
 import { parseConfig } from './config.ts';
 import { createDecoder } from './decoder.ts';
 import { exportModelDir } from './export-model.ts';
-import { type LanguageModel, lmLogits, lmProgram, loadLm, saveLm } from './lm.ts';
+import { type LanguageModel, lmLogits, loadLm, saveLm, weightPrograms } from './lm.ts';
 import { lmSpans } from './lm-call.ts';
 import { lmConfig, type LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
+import { softWidth } from './lm-soft-config.ts';
 import { lmObjective, lmStepFeeds } from './lm-step.ts';
+import { placesIn, softFeeds } from './soft/index.ts';
 
 const VOCABULARY = 9;
 const maybe = (arb: fc.Arbitrary<Partial<LmConfig>>): fc.Arbitrary<Partial<LmConfig>> =>
@@ -48,6 +50,7 @@ const configs = fc
     maybe(one({ moe_num_experts: 2 }, { moe_num_experts: 3, moe_top_k: 2, moe_shared_expert: true })),
     maybe(one({ stag_num_stacks: 2, stag_cross_window: 1 }, { stag_num_stacks: 2, stag_shared: true })),
     maybe(one({ sliding_window: 2 }, { sliding_window: 2, sliding_window_pattern: 2 }, { num_kv_shared_layers: 1 })),
+    maybe(one({ image_token_id: 7, image_size: 4, image_patch_size: 2 })),
     maybe(one({ laurel_rank: 2 }, { post_norms: true }, { final_logit_softcapping: 4, embed_scale: 2 })),
   )
   .map((parts) =>
@@ -73,7 +76,8 @@ const executor = createReferenceExecutor({ dtype: 'f64' });
 
 /** Weights that make every part matter, and no router undecided. */
 function shaken(config: LmConfig, seed: number, dtype: 'f32' | 'f64'): ModelState {
-  const state = ModelState.init(lmProgram(config, { batch: 1, length: 1 }, { dtype }), new Rng(seed));
+  const state = new ModelState();
+  for (const def of weightPrograms(config, { dtype })) state.ensure(def, new Rng(seed));
   for (const name of state.names()) {
     const t = state.get(name);
     const rng = new Rng(seed).fork(`shake ${name}`);
@@ -153,24 +157,28 @@ test('from the cache, after saving and loading, and exported, the logits are the
       const model = await loadLm(dir, executor);
       const rng = new Rng(seed).fork('ids');
       const ids = Int32Array.from({ length: 16 }, () => rng.integer(VOCABULARY));
-      const full = await lmLogits(written, ids);
-      expect((await lmLogits(model, ids)).data).toEqual(full.data);
+      const width = softWidth(config);
+      const soft = Float32Array.from({ length: placesIn(config, ids) * width }, () => rng.normal());
+      const vectors = (from: number, to: number): Float32Array =>
+        soft.subarray(...[from, to].map((t) => placesIn(config, ids.subarray(0, t)) * width));
+      const full = await lmLogits(written, ids, soft);
+      expect((await lmLogits(model, ids, soft)).data).toEqual(full.data);
       const gapAt = (t: number, row: ArrayLike<number>): number =>
         Math.max(...Array.from(row, (x, v) => Math.abs(x - full.data[t * tokenizer.vocabSize + v]!)));
       await using decoder = createDecoder(model);
       for (let at = 0; at < ids.length;) {
         const n = at === 0 ? 6 : 1;
-        const logits = await decoder.feed([...ids.subarray(at, at + n)]);
+        const logits = await decoder.feed([...ids.subarray(at, at + n)], vectors(at, at + n));
         at += n;
         expect(gapAt(at - 1, logits)).toBeLessThan(1e-5);
       }
       const files = await exportModelDir(dir);
       await using bare = await createBareDecoder(config, files, lmSpans(config));
-      for (const [t, id] of ids.entries()) expect(gapAt(t, await bare.step(id))).toBeLessThan(2e-4);
+      for (const [t, id] of ids.entries()) expect(gapAt(t, await bare.step(id, vectors(t, t + 1)))).toBeLessThan(2e-4);
       const whole = files.find((m) => m.name === 'model.onnx')!;
       const session = await ort.InferenceSession.create(whole.bytes);
       const feeds = Object.fromEntries(
-        Object.entries(lmFeeds(config, ids, 1)).map(([name, t]) => [
+        Object.entries({ ...lmFeeds(config, ids, 1), ...softFeeds(config, ids, soft) }).map(([name, t]) => [
           name,
           new ort.Tensor(t.dtype === 'i32' ? 'int32' : 'float32', t.data as Int32Array, t.shape),
         ]),

@@ -4,6 +4,7 @@ import {
   type Builder,
   crossEntropy,
   defineProgram,
+  gather,
   type Tensor,
   type HostTensor,
   type ProgramDef,
@@ -14,6 +15,7 @@ import type { AuxiliaryLoss } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
 import { addOptimizer, type OptimizerSettings } from './train-step.ts';
+import { softTable, type SoftShape } from './soft/encoders.ts';
 import { transformerForward } from './transformer.ts';
 
 /**
@@ -21,6 +23,9 @@ import { transformerForward } from './transformer.ts';
  * (next token only), `aux.<name>` per auxiliary loss (unweighted, mean over the layers that have it), `gradNorm`, `skipped`.
  * With `distill` a student learns from a teacher too: inputs `teacher.ids` i32 and `teacher.logp` `[batch, length, k]`, see
  * `teacherFeeds`, and an output `aux.teacher`, the divergence.
+ * With `mixed` pictures and clips stand in the text: inputs `image.pixels`, `audio.rows`, `audio.valid` (see `softInputs`),
+ * `soft.rows` i32 `[batch, length]`, the row of the vectors at each place, and `weight [batch, length]` of each target; see
+ * `packMixed`.
  * Compile it with `compileTrainStep`, which updates tables with the tag `rows` on the host.
  * @example
  * const step = defineLmStep(config, { batch: 16, length: 64 }, settings);
@@ -29,17 +34,29 @@ export function defineLmStep(
   config: LmConfig,
   shape: { readonly batch: number; readonly length: number },
   settings: OptimizerSettings,
-  options: ProgramOptions & { readonly distill?: DistillSettings } = {},
+  options: ProgramOptions & Pick<ObjectiveOptions, 'distill' | 'mixed'> = {},
 ): ProgramDef {
-  const { distill } = options;
+  const { distill, mixed } = options;
   return defineProgram(
     (b) =>
-      addOptimizer(b, lmObjective(b, config, shape, { outputs: true, ...(distill ? { distill } : {}) }), {
-        sparseRows: true,
-        ...settings,
-      }),
+      addOptimizer(
+        b,
+        lmObjective(b, config, shape, { outputs: true, ...(distill ? { distill } : {}), ...(mixed ? { mixed } : {}) }),
+        {
+          sparseRows: true,
+          ...settings,
+        },
+      ),
     options,
   );
+}
+
+export interface ObjectiveOptions {
+  /** Adds the outputs of a step. */
+  readonly outputs?: boolean;
+  readonly distill?: DistillSettings;
+  /** Pictures and clips of a batch; see `defineLmStep`. */
+  readonly mixed?: SoftShape;
 }
 
 /** The loss of a step with the weighted auxiliary losses, rank 0; with `distill`, of text and teacher. */
@@ -47,12 +64,14 @@ export function lmObjective(
   b: Builder,
   config: LmConfig,
   shape: { readonly batch: number; readonly length: number },
-  { outputs = false, distill }: { readonly outputs?: boolean; readonly distill?: DistillSettings } = {},
+  { outputs = false, distill, mixed }: ObjectiveOptions = {},
 ): Tensor {
   const dims = [shape.batch, shape.length];
   const losses: AuxiliaryLoss[] = [];
-  const logits = transformerForward(b, config, b.input('x', dims, 'i32'), { training: true, losses });
-  const loss = crossEntropy(logits, b.input('y', dims, 'i32'));
+  const soft = mixed && { soft: gather(softTable(b, config, mixed), b.input('soft.rows', dims, 'i32')) };
+  const logits = transformerForward(b, config, b.input('x', dims, 'i32'), { training: true, losses, ...soft });
+  const weights = mixed && { weights: b.input('weight', dims) };
+  const loss = crossEntropy(logits, b.input('y', dims, 'i32'), weights);
   if (outputs) b.output('loss', loss);
   let objective = loss;
   if (distill) {

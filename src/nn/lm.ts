@@ -7,7 +7,7 @@ import {
   defineProgram,
   type Executor,
   type HostTensor,
-  type ModelState,
+  ModelState,
   type ProgramDef,
   type ProgramOptions,
   type StoredTensor,
@@ -18,7 +18,10 @@ import { type ModelDirectory, readModel, writeModel } from './directory.ts';
 import { decodeFrame, type ForwardOptions, type Frame } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
+import { hasSoft } from './lm-soft-config.ts';
 import type { SamplingOptions } from './sampling.ts';
+import { oneOfEach, softProgram } from './soft/encoders.ts';
+import { softFeeds } from './soft/feeds.ts';
 import { transformerForward } from './transformer.ts';
 import { fileName } from './weight-names.ts';
 
@@ -62,12 +65,23 @@ export function decodeProgram(
   }, options);
 }
 
-/** Logits `[length, vocab]` of one sequence, without a cache. */
-export async function lmLogits(model: LanguageModel, ids: ArrayLike<number>): Promise<HostTensor> {
+/**
+ * Logits `[length, vocab]` of one sequence, without a cache.
+ * @param soft vectors for the places of pictures and sounds in `ids`, in order, `[places, softWidth]`
+ */
+export async function lmLogits(
+  model: Pick<LanguageModel, 'config' | 'executor' | 'state'>,
+  ids: ArrayLike<number>,
+  soft?: Float32Array,
+): Promise<HostTensor> {
   const def = lmProgram(model.config, { batch: 1, length: ids.length });
   await using program = await model.executor.compile(def, { state: model.state });
   const input = Int32Array.from(ids);
-  const { logits } = await program.run({ ids: input, ...lmFeeds(model.config, input, 1) });
+  const { logits } = await program.run({
+    ids: input,
+    ...lmFeeds(model.config, input, 1),
+    ...softFeeds(model.config, input, soft),
+  });
   return { data: logits!.data, shape: [ids.length, model.config.vocab_size], dtype: logits!.dtype };
 }
 
@@ -85,9 +99,16 @@ function transposed(t: StoredTensor): StoredTensor {
 
 const anyShape = { batch: 1, length: 1 };
 
+/** Programs that hold all weights of a model: the text model, and its encoders if it has some. */
+export function weightPrograms(config: LmConfig, options: ProgramOptions = {}): ProgramDef[] {
+  const text = lmProgram(config, anyShape, options);
+  return hasSoft(config) ? [text, softProgram(config, oneOfEach(config), options)] : [text];
+}
+
 /** Weights under the names of model.safetensors. */
 export function lmTensors(config: LmConfig, state: ModelState): Map<string, StoredTensor> {
-  const entries = [...weightsOf(lmProgram(config, anyShape), state)].map(([name, t]) => {
+  const weights = weightPrograms(config).flatMap((def) => [...weightsOf(def, state)]);
+  const entries = weights.map(([name, t]) => {
     const file = fileName(name);
     return [file.name, file.transposed ? transposed(t) : t] as const;
   });
@@ -96,19 +117,22 @@ export function lmTensors(config: LmConfig, state: ModelState): Map<string, Stor
 
 /** @throws CairnError `bad_weights` naming a tensor that is missing or has another shape. */
 export function lmState(config: LmConfig, tensors: ReadonlyMap<string, StoredTensor>): ModelState {
-  const def = lmProgram(config, anyShape);
-  const ours = def.graph.params.flatMap(({ name, shape }) => {
-    const file = fileName(name);
-    const t = tensors.get(file.name);
-    if (!t) {
-      throw new CairnError('bad_weights', `Expected \`${file.name}\` in model.safetensors, got nothing.`, {
-        hint: 'Use the weights that belong to this config.json.',
-      });
-    }
-    const fits = t.shape.length === shape.length && (!file.transposed || t.shape.length === 2);
-    return [[name, file.transposed && fits ? transposed(t) : t] as const];
-  });
-  return stateOf(def, new Map(ours));
+  const state = new ModelState();
+  for (const def of weightPrograms(config)) {
+    const ours = def.graph.params.flatMap(({ name, shape }) => {
+      const file = fileName(name);
+      const t = tensors.get(file.name);
+      if (!t) {
+        throw new CairnError('bad_weights', `Expected \`${file.name}\` in model.safetensors, got nothing.`, {
+          hint: 'Use the weights that belong to this config.json.',
+        });
+      }
+      const fits = t.shape.length === shape.length && (!file.transposed || t.shape.length === 2);
+      return [[name, file.transposed && fits ? transposed(t) : t] as const];
+    });
+    for (const [name, t] of stateOf(def, new Map(ours)).entries()) state.set(name, t);
+  }
+  return state;
 }
 
 /** Writes a language model to a directory. */

@@ -16,7 +16,7 @@ import { createOrtExecutor, type Executor, ModelState, Rng, ROWS } from '../tens
 import { parameterCount } from './classifier.ts';
 import { type DistillSettings, hashTokens, openTeacher, type TeacherFile, teacherFeeds } from './distill/index.ts';
 import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
-import { lmProgram, saveLm } from './lm.ts';
+import { saveLm, weightPrograms } from './lm.ts';
 import { checkLmConfig, lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
 import { defineLmStep, lmObjective, lmStepFeeds } from './lm-step.ts';
 import { firstNonFinite } from './non-finite.ts';
@@ -131,7 +131,7 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
     const settings = optimizerOf(recipe);
     const shape = { batch: recipe.batch, length: config.max_position_embeddings };
     const step = defineLmStep(config, shape, settings, distillOf(run));
-    state.ensure(step, new Rng(options.seed).fork('weights'));
+    for (const def of [step, ...weightPrograms(config)]) state.ensure(def, new Rng(options.seed).fork('weights'));
     await using program = await compileTrainStep(executor, step, state, settings);
     await using evaluator = await createLmEvaluator(config, state, executor);
     const plan = await planTime(run, evaluator, tail, clock() - began);
@@ -152,7 +152,7 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
       validLoss,
       validShare: Math.min(1, plan.windows / evaluator.windows(tail.length)),
       tokensPerSecond: (result.position.step * recipe.batch * config.max_position_embeddings) / result.position.seconds,
-      parameters: parameterCount(lmProgram(config, { batch: 1, length: 1 })),
+      parameters: weightPrograms(config).reduce((sum, def) => sum + parameterCount(def), 0),
       seconds: clock() - began,
       dir: options.dir,
     };

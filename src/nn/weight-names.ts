@@ -77,6 +77,12 @@ const OUTER: Readonly<Record<string, string>> = {
 /** The name of a weight in model.safetensors, and whether it is transposed there. */
 export function fileName(name: string): { name: string; transposed: boolean } {
   const inner = /^(?:stacks\.(\d+)\.)?blocks\.(\d+)\.(.+)$/.exec(name);
+  const soft = /^(image|audio)\.(.+)$/.exec(name);
+  if (soft)
+    return {
+      name: `model.${soft[1]}_encoder.${soft[2]}`,
+      transposed: /(in|out|ffn\d\.\w+|attn\.\w+)\.weight$/.test(name),
+    };
   const found = inner ? INNER[inner[3]!] : (OUTER[name] ?? mapName(name));
   if (found === undefined)
     throw new CairnError('bad_weights', `Expected a weight of the language model, got \`${name}\`.`);

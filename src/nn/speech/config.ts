@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { FeatureConfig } from '../../data/index.ts';
 import { CairnError } from '../../errors.ts';
+import { audioConfig, audioFeatures, audioSchema } from '../audio-config.ts';
 import { commonShape } from '../lm-config.ts';
 
 /** Operating points of one model, cheapest first. */
@@ -21,18 +22,7 @@ export const asrShape = {
   model_type: z.literal('cairn_asr'),
   ...commonShape,
   /** The front end; its statistics belong to the training set. */
-  audio: z.object({
-    sample_rate: z.int().min(1000).max(768_000),
-    window_seconds: z.number().positive(),
-    hop_seconds: z.number().positive(),
-    mels: small,
-    fmin: z.number().min(0),
-    fmax: z.number().positive(),
-    pre_emphasis: z.number().min(0).max(1),
-    stack: z.int().min(1).max(64),
-    mean: z.array(z.number()),
-    std: z.array(z.number().min(0)),
-  }),
+  audio: audioSchema,
   /** Labels without the blank: label k of the decoders (from 1 on) is vocabulary[k - 1]. */
   vocabulary: z.array(z.string()).min(1),
   hidden_size: small,
@@ -126,19 +116,7 @@ export function depthOf(config: AsrConfig, size: AsrSize): { causal_layers: numb
 
 /** The front end of a model in the form of the audio package. */
 export function featureConfig(config: AsrConfig): FeatureConfig {
-  const { audio } = config;
-  return {
-    sampleRate: audio.sample_rate,
-    window: audio.window_seconds,
-    hop: audio.hop_seconds,
-    mels: audio.mels,
-    fmin: audio.fmin,
-    fmax: audio.fmax,
-    preEmphasis: audio.pre_emphasis,
-    stack: audio.stack,
-    mean: audio.mean,
-    std: audio.std,
-  };
+  return audioFeatures(config.audio);
 }
 
 /** Seconds of audio that one frame of the last layer stands for. */
@@ -169,8 +147,6 @@ type Changes = Partial<Omit<AsrConfig, 'audio' | 'vocabulary'>> & {
  * const config = asrConfig({ vocabulary: ['yes', 'no'], hidden_size: 64 });
  */
 export function asrConfig(changes: Changes): AsrConfig {
-  const mels = changes.audio?.mels ?? 40;
-  const sampleRate = changes.audio?.sample_rate ?? 8000;
   const config: AsrConfig = {
     model_type: 'cairn_asr',
     architectures: ['CairnCascadedTransducer'],
@@ -196,19 +172,7 @@ export function asrConfig(changes: Changes): AsrConfig {
     },
     ...changes,
     vocabulary: [...changes.vocabulary],
-    audio: {
-      sample_rate: sampleRate,
-      window_seconds: 0.025,
-      hop_seconds: 0.01,
-      mels,
-      fmin: 20,
-      fmax: sampleRate / 2,
-      pre_emphasis: 0.97,
-      stack: 3,
-      mean: new Array<number>(mels).fill(0),
-      std: new Array<number>(mels).fill(1),
-      ...changes.audio,
-    },
+    audio: audioConfig(changes.audio),
   };
   checkAsrConfig(config);
   return config;

@@ -3,6 +3,7 @@
 // on without threads from the tokens so far.
 import { CairnError } from '../../errors.ts';
 import type { Decoder } from '../decoder.ts';
+import { hasSoft } from '../lm-soft-config.ts';
 import { lmInputs } from '../lm-inputs.ts';
 import type { LanguageModel } from '../lm.ts';
 import { type LmConfig, stackCount } from '../lm-config.ts';
@@ -34,6 +35,7 @@ export function whyNotStacked(c: LmConfig): string | undefined {
   if (stackCount(c) < 2) return 'the model has one stack';
   if ((c.stag_stagger ?? 1) === 0) return 'stacks attend to the position they are at (stag_stagger 0)';
   if ((c.altup_sequence_stride ?? 1) > 1) return 'layers run on every k-th position only (altup_sequence_stride)';
+  if (hasSoft(c)) return 'pictures or sounds stand in the text';
   return undefined;
 }
 

@@ -1,0 +1,5 @@
+// Pictures and sounds in the text of a language model.
+export { encodeClips, encodeImages, softProgram, type SoftShape } from './encoders.ts';
+export { encodeMixed, type MixedPart, type MixedPrompt, type MixedText, readMixed } from './mixed-prompt.ts';
+export { placesIn, softFeeds } from './feeds.ts';
+export * from './train-mixed.ts';
