@@ -80,7 +80,7 @@ export const SOFT_RULES: readonly SoftRule[] = [
   {
     key: 'image_patch_size',
     expected: (c) => `divide image_size ${c.image_size}`,
-    holds: (c) => !sees(c) || c.image_size! % c.image_patch_size! === 0,
+    holds: (c) => !sees(c) || Number.isInteger(c.image_size! / c.image_patch_size!),
   },
   {
     key: 'audio_hidden_size',

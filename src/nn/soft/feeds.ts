@@ -20,23 +20,19 @@ export function placesIn(config: LmConfig, ids: ArrayLike<number>): number {
  */
 export function softFeeds(config: LmConfig, ids: ArrayLike<number>, soft?: Float32Array): Record<string, HostTensor> {
   const width = softWidth(config);
-  const places = placesIn(config, ids);
+  const wanted = placesIn(config, ids);
   const given = (soft?.length ?? 0) / width;
-  if (places !== given) {
+  if (wanted !== given) {
     throw new CairnError(
       'bad_soft',
-      `Expected vectors for ${places} places of pictures and sounds in the text, got ${given}.`,
+      `Expected vectors for ${wanted} places of pictures and sounds in the text, got ${given}.`,
       { hint: 'Make the prompt with `encodeMixed`.' },
     );
   }
   if (!hasSoft(config)) return {};
   const markers = markersOf(config);
   const data = new Float32Array(ids.length * width);
-  let next = 0;
-  for (let t = 0; t < ids.length && soft; t++) {
-    if (!markers.includes(ids[t]!)) continue;
-    data.set(soft.subarray(next * width, (next + 1) * width), t * width);
-    next++;
-  }
+  const places = Array.from({ length: ids.length }, (_, t) => t).filter((t) => markers.includes(ids[t]!));
+  places.forEach((t, i) => data.set(soft!.subarray(i * width, (i + 1) * width), t * width));
   return { [SOFT_INPUT]: { data, shape: [1, ids.length, width], dtype: 'f32' } };
 }
