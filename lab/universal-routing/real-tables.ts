@@ -27,7 +27,7 @@ const TABLES: readonly Known[] = [
   { name: 'routellm-2model', unseen: 2, validation: [200, 800] },
 ];
 const METHODS: readonly Method[] = [
-  'default', 'zero', 'knn', 'paper', 'shrunk', 'learned-soft', 'linear', 'clairvoyant-linear', 'task', 'oracle',
+  'default', 'default-untold', 'zero', 'knn', 'paper', 'shrunk', 'learned-soft', 'linear', 'clairvoyant-linear', 'task', 'oracle',
 ]; // prettier-ignore
 
 export async function realTables({ data, scale, log, signal }: LabOptions): Promise<Part> {
