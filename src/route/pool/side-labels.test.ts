@@ -36,7 +36,7 @@ describe('task labels', () => {
   it('a router is told them unless it should not be, and its decisions need none', () => {
     const pool = generatePool({ seed: 12, prompts: 300, models: 4 });
     const options = { seed: 3, k: 6, bags: 1, features: { bits: 11, dim: 12 } } as const;
-    const bare = { ...pool.table, prompts: pool.table.prompts.map(({ task: _, ...rest }) => rest) };
+    const bare = { ...pool.table, prompts: pool.table.prompts.map(({ id, text }) => ({ id, text })) };
     const told = fitRouter(pool.table, options);
     const untold = fitRouter(pool.table, { ...options, tasks: false });
     expect(told.parts.provenance['tasksTold']).toBeGreaterThan(1);
