@@ -45,6 +45,25 @@ function pcm(part: Float32Array): Uint8Array<ArrayBuffer> {
   return writeWav({ sampleRate: 8000, samples: part }).slice(44);
 }
 
+/** The same sound on both channels, 24 bits a sample. */
+function stereo24(part: Float32Array): Uint8Array<ArrayBuffer> {
+  const head = writeWav({ sampleRate: 8000, samples: new Float32Array(0) });
+  const out = new Uint8Array(44 + 6 * part.length);
+  out.set(head);
+  const view = new DataView(out.buffer);
+  view.setUint16(22, 2, true);
+  view.setUint32(28, 48_000, true);
+  view.setUint16(32, 6, true);
+  view.setUint16(34, 24, true);
+  view.setUint32(40, 6 * part.length, true);
+  for (let i = 0; i < 2 * part.length; i++) {
+    const x = Math.max(-32768, Math.min(32767, Math.round(part[i >> 1]! * 32768))) * 256;
+    view.setUint16(44 + 3 * i, x & 0xffff, true);
+    view.setInt8(46 + 3 * i, x >> 16);
+  }
+  return out;
+}
+
 describe('speech over HTTP', () => {
   it('hears live sound at three sizes, the same however it is cut', async () => {
     const { sizes } = (await api('/api/speech')).body;
@@ -76,9 +95,31 @@ describe('speech over HTTP', () => {
     }
   });
 
+  it('says what is silent, empty, cut, and takes every sample format', async () => {
+    const silent = await api('/api/speech', writeWav({ sampleRate: 16_000, samples: new Float32Array(16_000) }));
+    expect(silent.body).toMatchObject({ text: '', seconds: 1, note: 'the file is silent', module: null });
+    const offset = new Float32Array(8000).fill(0.3);
+    expect((await api('/api/speech', writeWav({ sampleRate: 8000, samples: offset }))).body.note).toContain('silent');
+    const empty = writeWav({ sampleRate: 8000, samples: new Float32Array(0) });
+    expect((await api('/api/speech', empty)).body).toMatchObject({ text: '', note: 'the file holds no samples' });
+    const cut = (await api('/api/speech', writeWav({ sampleRate: 8000, samples }).slice(0, 9000))).body;
+    expect(cut.note).toContain('the file was cut');
+    expect(cut.seconds).toBeCloseTo((9000 - 44) / 16_000, 3);
+    const mono = (await api('/api/speech', writeWav({ sampleRate: 8000, samples }))).body;
+    const stereo = (await api('/api/speech', stereo24(samples))).body;
+    expect(stereo.text).toBe(mono.text);
+    expect(stereo.seconds).toBe(mono.seconds);
+  });
+
   it('refuses what is no sound in its own words', async () => {
     const cases: [string, Uint8Array<ArrayBuffer>, number, string][] = [
       ['/api/speech', new Uint8Array([1, 2, 3]), 400, 'bad_wav'],
+      [
+        '/api/speech',
+        new TextEncoder().encode('These are words, not sound, under the name words.wav.'),
+        400,
+        'bad_wav',
+      ],
       ['/api/speech', writeWav({ sampleRate: 96_000, samples }), 400, 'bad_rate'],
       ['/api/speech/live', new Uint8Array(0), 400, 'bad_query'],
       ['/api/speech/live?rate=7000', new Uint8Array(0), 400, 'bad_rate'],

@@ -49,10 +49,15 @@ export function addSpeechApi(app: Hono, { speech, now }: SpeechParts): void {
     if (level.silent) {
       const note = samples.length === 0 ? 'the file holds no samples' : 'the file is silent';
       return c.json({
+        note: cut ? `${note}; ${cut}` : note,
         text: '',
         words: [],
         seconds: samples.length / sampleRate,
-        note: cut ? `${note}; ${cut}` : note,
+        module: null,
+        confidence: null,
+        usage: {},
+        route: null,
+        attempts: [],
       });
     }
     const reply = await (await speech()).hear({ samples, sampleRate }, { signal: c.req.raw.signal });

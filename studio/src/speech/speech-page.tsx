@@ -5,6 +5,9 @@ import { complain, notice, spoken } from '../state.ts';
 import { type LiveSize, Sender, type SizeCost, speechApi } from './data.ts';
 import { openFile, openMicrophone, type Source } from './sources.ts';
 
+/** Difference of the highest and the lowest sample below which sound is silent, -60 dB. */
+const SILENT = 2e-3;
+
 type State = 'idle' | 'opening' | 'listening';
 
 export function SpeechPage(): JSX.Element {
@@ -12,6 +15,8 @@ export function SpeechPage(): JSX.Element {
   const [heard, setHeard] = useState<readonly LiveSize[]>([]);
   const [state, setState] = useState<State>('idle');
   const [level, setLevel] = useState(0);
+  /** What is said of a size that heard no words, once the sound is over. */
+  const [over, setOver] = useState<string | undefined>();
   const source = useRef<Source | null>(null);
 
   useEffect(() => {
@@ -25,13 +30,18 @@ export function SpeechPage(): JSX.Element {
   ): Promise<void> => {
     setState('opening');
     setHeard([]);
+    setOver(undefined);
     notice.value = null;
     try {
       let sender: Promise<Sender> | undefined;
       let latest: readonly LiveSize[] = [];
+      let [low, high] = [0, 0];
       const show = (sizes: readonly LiveSize[]): void => setHeard((latest = sizes));
       const opened = await open(async (samples, rate) => {
-        setLevel(samples.reduce((m, x) => Math.max(m, Math.abs(x)), 0));
+        const peak = samples.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+        setLevel(peak);
+        low = samples.reduce((m, x) => Math.min(m, x), low);
+        high = samples.reduce((m, x) => Math.max(m, x), high);
         sender ??= Sender.open(rate, show);
         await (await sender).push(samples);
       });
@@ -40,7 +50,9 @@ export function SpeechPage(): JSX.Element {
       await opened.done;
       await (await sender)?.finish();
       const best = latest.at(-1);
-      spoken.value = best && best.final !== '' ? `Heard: ${best.final}` : 'No words were heard.';
+      const nothing = high - low < SILENT ? 'The sound is silent.' : 'No words were heard.';
+      setOver(nothing);
+      spoken.value = best && best.final !== '' ? `Heard: ${best.final}` : nothing;
     } catch (error) {
       const text = refusal(error);
       if (text) notice.value = { kind: 'error', ...text };
@@ -109,6 +121,7 @@ export function SpeechPage(): JSX.Element {
             cost={cost}
             largest={costs.at(-1)!}
             heard={heard.find((h) => h.size === cost.size)}
+            over={over}
           />
         ))}
       </div>
@@ -120,10 +133,12 @@ function SizeCard({
   cost,
   largest,
   heard,
+  over,
 }: {
   readonly cost: SizeCost;
   readonly largest: SizeCost;
   readonly heard: LiveSize | undefined;
+  readonly over: string | undefined;
 }): JSX.Element {
   const share = cost.flopsPerSecond / largest.flopsPerSecond;
   return (
@@ -137,7 +152,7 @@ function SizeCard({
         ))}
         {heard?.partial && <i title="may still change">{heard.partial}</i>}
         {!heard && <span class="quiet">–</span>}
-        {heard && heard.final === '' && heard.partial === '' && <span class="quiet">nothing yet</span>}
+        {heard && heard.final === '' && heard.partial === '' && <span class="quiet">{over ?? 'nothing yet'}</span>}
       </p>
       <div class="speech-bar" aria-hidden="true">
         <span style={{ width: `${100 * share}%` }} />
