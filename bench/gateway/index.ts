@@ -28,6 +28,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
   const common = { rounds, seconds, warmSeconds: quick ? 1 : 1.5, log, signal };
   const children: ChildProcess[] = [];
   const start = <T>(script: string, args: readonly string[]): Promise<Served<T>> => startIn(children, script, args);
+  const pids = (): (number | undefined)[] => [process.pid, ...children.map(({ pid }) => pid)];
   const rows: BenchRow[] = [];
   try {
     const peer = await startPortkey(children, log);
@@ -37,7 +38,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
       const set = targets(upstream.info.url, ours, peer);
       const { prompts } = ours.info;
       for (const clients of wanted('latency') ? (quick ? [16] : [1, 16, 64]) : []) {
-        const results = await measure(set, { ...common, clients, stream: false, prompts });
+        const results = await measure(set, { ...common, pids: pids(), clients, stream: false, prompts });
         for (const which of ['named', 'routed'] as const) {
           for (const q of [0.5, 0.95, 0.99]) {
             const most = clients === 16 && which === 'routed' ? AIMS.get(q) : undefined;
@@ -47,7 +48,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
         if (clients === 16) rows.push(...cpuRows('c=16, routed: processor time of a request', results, 'routed'));
       }
       if (wanted('stream')) {
-        const results = await measure(set, { ...common, clients: 16, stream: true, prompts });
+        const results = await measure(set, { ...common, pids: pids(), clients: 16, stream: true, prompts });
         const name = 'c=16, 20 ms upstream, stream, routed: added to the first word';
         rows.push(
           addedRow(`${name}, p50`, results, 'routed', 0.5, 1),
@@ -61,7 +62,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
       const { prompts } = ours.info;
       const set = targets(upstream.info.url, ours, peer);
       if (wanted('rate')) {
-        const results = await measure(set, { ...common, clients: 64, stream: false, prompts });
+        const results = await measure(set, { ...common, pids: pids(), clients: 64, stream: false, prompts });
         rows.push(rateRow('c=64, no delay, routed: requests a second', results, 'routed', 2_000));
         rows.push(...cpuRows('c=64, no delay, routed: processor time of a request', results, 'routed'));
       }
@@ -71,7 +72,7 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
       name: 'gateway',
       protocol: {
         what: 'added latency and rate of a gateway in front of a mock upstream on loopback; the router chooses among 30 models',
-        how: 'closed loop of kept-alive clients in a process of their own; rounds direct, named, routed, peer in turn, another one first each time; in every round the quantile minus that of direct, then the median over the rounds',
+        how: 'closed loop of kept-alive clients in a process of their own; rounds direct, named, routed, peer in turn, another one first each time, a round in which other processes took more than a fifth of a core done again; in every round the quantile minus that of direct, then the median over the rounds',
         ratio: 'for latency: added by the peer / added by ours; for rates: ours / the peer',
         rounds,
         seconds,

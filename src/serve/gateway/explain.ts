@@ -192,9 +192,9 @@ function armName(arm: Arm): string {
 
 function sparse(phi: Float64Array): [number, number][] {
   const out: [number, number][] = [];
-  phi.forEach((share, kind) => {
-    if (share >= 0.01) out.push([kind, Number(share.toFixed(3))]);
-  });
+  for (let kind = 0; kind < phi.length; kind++) {
+    if (phi[kind]! >= 0.01) out.push([kind, Math.round(phi[kind]! * 1000) / 1000]);
+  }
   return out;
 }
 
