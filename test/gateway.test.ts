@@ -198,9 +198,11 @@ describe('the official client', () => {
     const { data } = await client.embeddings.create({ model: 'vectors', input: ['a', 'b'], encoding_format: 'float' });
     expect(data.map((d) => d.embedding.length)).toEqual([8, 8]);
     expect((await refused(client.embeddings.create({ model: 'small-talk', input: 'x' }))).status).toBe(404);
+    // A model for chats is none for vectors, whatever its server could do.
+    expect((await refused(client.embeddings.create({ model: 'small', input: 'x' }))).status).toBe(404);
     const metrics = await (await raw('/metrics')).text();
     expect(metrics).toContain('cairn_gateway_embeddings_total{model="vectors",status="200"} 1\n');
-    expect(metrics).toContain('cairn_gateway_embeddings_total{model="none",status="404"} 1\n');
+    expect(metrics).toContain('cairn_gateway_embeddings_total{model="none",status="404"} 2\n');
     expect(metrics).toContain('cairn_gateway_embedding_tokens_total{model="vectors"} 2\n');
   });
 });

@@ -111,8 +111,8 @@ function embedderOf(pool: Pool, name: string, key: ClientKey | undefined): Arm |
   const asked = Object.hasOwn(pool.config.aliases, name) ? pool.config.aliases[name]! : name;
   const arm =
     pool.find(asked) ?? [...pool.arms.values()].find(({ config }) => config.embeddings && config.model === name);
-  const may = arm !== undefined && (key?.models === undefined || key.models.includes(arm.id));
-  return may && arm.provider.embed !== undefined ? arm : undefined;
+  const may = key?.models === undefined || (arm !== undefined && key.models.includes(arm.id));
+  return may && arm?.config.embeddings === true ? arm : undefined;
 }
 
 /** About four characters a token; lists of tokens count as what they are written as. */
