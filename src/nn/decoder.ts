@@ -13,10 +13,12 @@ import {
   typeOf,
 } from '../tensor/index.ts';
 import { decodeProgram, type LanguageModel } from './lm.ts';
+import type { LmConfig } from './lm-config.ts';
 import { anchorsOf, lmSpans, type Span, spanned } from './lm-call.ts';
 import { lmFeeds } from './lm-inputs.ts';
 import { softWidth } from './lm-soft-config.ts';
 import { placesIn, softFeeds } from './soft/feeds.ts';
+import { createSpares } from './_spares.ts';
 
 export interface Decoder extends AsyncDisposable {
   /** Tokens in the cache. */
@@ -53,6 +55,19 @@ export interface RewindableDecoder extends Decoder {
   rewind(length: number): Promise<void>;
 }
 
+export interface DecoderOptions {
+  /**
+   * The weights as they are now become part of the program for single tokens, which makes a token faster and the start slower.
+   * Default false: they are read anew with each token, so that a decoder may live while the model trains.
+   */
+  readonly frozen?: boolean;
+  /** Threads inside an operator for single tokens. Default: one where a second one gains nothing. */
+  readonly threads?: number;
+}
+
+/** Multiplications of a token from which on a second thread pays. */
+const WORK_FOR_TWO = 3e7;
+
 /** Lengths of compiled chunks: a prompt of 100 tokens is 64 + 16 + 16 + 4. */
 const CHUNKS = [64, 16, 4, 1];
 
@@ -62,8 +77,10 @@ const CHUNKS = [64, 16, 4, 1];
  * await using decoder = createDecoder(model);
  * const logits = await decoder.feed([...model.tokenizer.encode('To be')]); // [vocab]
  */
-export function createDecoder(model: LanguageModel): RewindableDecoder {
+export function createDecoder(model: LanguageModel, options: DecoderOptions = {}): RewindableDecoder {
   const { config, executor, state } = model;
+  const { frozen = false } = options;
+  const threads = options.threads ?? threadsForToken(config);
   const spans = lmSpans(config);
   const stride = config.altup_sequence_stride ?? 1;
   const programs = new Map<string, Promise<Compiled>>();
@@ -72,7 +89,8 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
     let found = programs.get(key);
     if (!found) {
       const def = decodeProgram(config, length, { phase, everyRow });
-      found = executor.compile(def, { state }).then((program) => ({ program, layout: layoutOf(def) }));
+      const how = length === 1 ? { frozen, ...(threads === undefined ? {} : { threads }) } : {};
+      found = executor.compile(def, { state, ...how }).then((program) => ({ program, layout: layoutOf(def) }));
       programs.set(key, found);
     }
     return found;
@@ -85,6 +103,7 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
   let tokens: number[] = [];
   let soft: Float32Array = new Float32Array(0);
   const width = softWidth(config);
+  const spares = createSpares();
 
   /** Logits `[vocab]` after the last token, or `[n, vocab]` after each. */
   async function run(
@@ -108,10 +127,23 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
       const name = spanned('mask', span);
       if (layout.inputs.has(name)) feeds[name] = chunkMask(fresh(span), held.get(span.name) ?? 0, span, dtype);
     }
-    const out = await program.run(feeds);
+    const into: Record<string, HostTensor> = {};
+    for (const { name, axis, symbol } of layout.slots) {
+      const past = (feeds[name] as HostTensor).shape;
+      const more = axis < 0 ? 0 : fresh(spans.find((span) => spanned('past', span) === symbol)!);
+      const shape = past.map((d, i) => (i === axis ? d + more : d));
+      into[name.replace('past.', 'present.')] = spares.take(name, shape, dtype);
+    }
+    const out = await program.run(feeds, into);
+    const before = cache;
     cache = { ...cache };
-    for (const [name, t] of Object.entries(out)) {
-      if (name.startsWith('present.')) cache[name.replace('present.', 'past.')] = t;
+    for (const [present, now] of Object.entries(out)) {
+      if (!present.startsWith('present.')) continue;
+      const name = present.replace('present.', 'past.');
+      const [old, offered] = [before[name], into[present]];
+      cache[name] = now;
+      if (offered && now !== offered) spares.give(name, offered);
+      if (old && old.data.buffer !== now.data.buffer) spares.give(name, old);
     }
     tokens = [...tokens, ...ids];
     soft = joined(soft, vectors);
@@ -177,7 +209,10 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
       const v = config.vocab_size;
       return rows.flatMap((row) => Array.from({ length: row.length / v }, (_, i) => row.slice(i * v, (i + 1) * v)));
     },
-    save: () => ({ tokens, soft, cache, held: new Map(held) }),
+    save() {
+      spares.protect(Object.values(cache));
+      return { tokens, soft, cache, held: new Map(held) };
+    },
     restore(saved) {
       tokens = [...saved.tokens];
       ({ soft } = saved);
@@ -208,6 +243,7 @@ export function createDecoder(model: LanguageModel): RewindableDecoder {
       soft = seen;
     },
     reset() {
+      for (const [name, t] of Object.entries(cache)) spares.give(name, t);
       cache = {};
       held = new Map();
       tokens = [];
@@ -255,6 +291,12 @@ export function layoutOf({ graph }: ProgramDef): Layout {
       return { name, shape, axis, symbol: axis < 0 ? undefined : graph.symbols[symbolOf(shape[axis]!).symbol] };
     });
   return { inputs: new Set(graph.inputs.map((x) => x.name)), slots };
+}
+
+/** One thread for tokens of few multiplications, which end before a second thread has started. */
+function threadsForToken(c: LmConfig): number | undefined {
+  const layer = 4 * c.hidden_size ** 2 + (c.mlp_gated ? 3 : 2) * c.hidden_size * c.intermediate_size;
+  return c.num_hidden_layers * layer < WORK_FOR_TWO ? 1 : undefined;
 }
 
 /** A cache entry before the first token: no positions, or zeros where the shape is fixed. */

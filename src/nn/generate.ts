@@ -30,6 +30,11 @@ export interface GenerateOptions extends SamplingOptions {
    * The tokens are the same either way.
    */
   readonly parallel?: boolean | 'auto';
+  /**
+   * The weights go into the program of single tokens: a token is faster, the start slower, and a few tokens may differ in
+   * their last bits. Default false.
+   */
+  readonly frozen?: boolean;
   /** A decoder of this model to use instead of a new one; it is reset first and not disposed of. */
   readonly decoder?: Decoder;
   readonly signal?: AbortSignal;
@@ -134,9 +139,9 @@ export function worthThreads(c: LmConfig, maxTokens: number): boolean {
   return maxTokens >= 32 && work >= WORTH_THREADS && availableParallelism() >= stackCount(c);
 }
 
-async function openDecoder(model: LanguageModel, parallel: boolean): Promise<Decoder> {
+async function openDecoder(model: LanguageModel, parallel: boolean, frozen: boolean): Promise<Decoder> {
   const stacked = model.executor instanceof OrtExecutor && whyNotStacked(model.config) === undefined;
-  return stacked ? createStackDecoder(model, { parallel }) : createDecoder(model);
+  return stacked ? createStackDecoder(model, { parallel }) : createDecoder(model, { frozen });
 }
 
 async function* run(
@@ -147,10 +152,10 @@ async function* run(
   onEnd: (end: GenerationEnd) => void,
 ): AsyncGenerator<GeneratedToken, void, undefined> {
   const { maxTokens = 200, seed = 0, eosTokenIds = [], logitsProcessors = [], signal } = options;
-  const { parallel = 'auto' } = options;
+  const { parallel = 'auto', frozen = false } = options;
   await using own = options.decoder
     ? undefined
-    : await openDecoder(model, parallel === 'auto' ? worthThreads(model.config, maxTokens) : parallel);
+    : await openDecoder(model, parallel === 'auto' ? worthThreads(model.config, maxTokens) : parallel, frozen);
   const decoder = own ?? options.decoder!;
   decoder.reset();
   const rng = new Rng(seed).fork('generate');

@@ -31,11 +31,24 @@ export interface ProgramStats {
 export interface CompileOptions {
   /** The state the program reads and updates. Required when the program has parameters. */
   readonly state?: ModelState;
+  /**
+   * The state as it is now becomes part of the program, which is faster where runs are short; changes that come later are not
+   * seen. Only for programs without updates. An executor may do without: it then reads the state as ever. Default false.
+   */
+  readonly frozen?: boolean;
+  /** At most so many threads inside an operator, where the executor has a choice. Default: as many as it uses elsewhere. */
+  readonly threads?: number;
 }
 
 export interface Program extends AsyncDisposable {
-  /** Runs once. Feeds are checked by name, shape and dtype. State entries with an update are replaced. */
-  run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, HostTensor>>;
+  /**
+   * Runs once. Feeds are checked by name, shape and dtype. State entries with an update are replaced.
+   * @param into arrays of the right size for some of the outputs; an executor that can writes into them instead of new ones
+   */
+  run(
+    feeds: Readonly<Record<string, Feed>>,
+    into?: Readonly<Record<string, HostTensor>>,
+  ): Promise<Record<string, HostTensor>>;
   stats(): ProgramStats;
   dispose(): Promise<void>;
 }

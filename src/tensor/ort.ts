@@ -61,6 +61,8 @@ export class OrtExecutor implements Executor, AsyncDisposable {
   readonly #ort: OrtRuntime;
   readonly #options: OrtRuntimeOptions;
   readonly #cache: ProgramCache<InferenceSession>;
+  /** Sessions that belong to one program each. */
+  readonly #own = new Set<InferenceSession>();
 
   constructor(ort: OrtRuntime, options: OrtRuntimeOptions) {
     this.#ort = ort;
@@ -76,20 +78,48 @@ export class OrtExecutor implements Executor, AsyncDisposable {
 
   async compile(def: ProgramDef, options: CompileOptions = {}): Promise<Program> {
     const { graph } = def;
+    const { threads = this.threads } = options;
     const state = checkState(graph, options.state);
-    const bytes = encodeModel(writeOnnx(graph, { target: this.#options.target ?? 'train' }));
+    const target = this.#options.target ?? 'train';
+    const into = this.#options.writesInto;
+    if (options.frozen === true && state && graph.updates.length === 0) {
+      const weights = (name: string): HostTensor => state.borrow(name);
+      const lease = await this.#lone(encodeModel(writeOnnx(graph, { target, weights })), threads);
+      return new OrtProgram(this.#ort, { graph: { ...graph, params: [] } }, undefined, lease, into);
+    }
+    const bytes = encodeModel(writeOnnx(graph, { target }));
     const lease = await this.#cache.acquire({
-      key: hashBytes(bytes),
+      key: threads === this.threads ? hashBytes(bytes) : `${hashBytes(bytes)} on ${threads}`,
       bytes,
       site: siteOf(graph),
-      create: () => this.#createSession(bytes),
+      create: () => this.#createSession(bytes, threads),
     });
-    return new OrtProgram(this.#ort, def, state, lease, this.#options.writesInto);
+    return new OrtProgram(this.#ort, def, state, lease, into);
   }
 
-  async #createSession(bytes: Uint8Array): Promise<InferenceSession> {
+  /** A session that the cache does not keep: it would keep the weights in its bytes too. */
+  async #lone(bytes: Uint8Array, threads: number): Promise<Lease<InferenceSession>> {
+    const session = await this.#createSession(bytes, threads);
+    const own = this.#own;
+    own.add(session);
+    return {
+      value: session,
+      get closed() {
+        return !own.has(session);
+      },
+      async release() {
+        if (own.delete(session)) await session.release();
+      },
+    };
+  }
+
+  async #createSession(bytes: Uint8Array, threads: number): Promise<InferenceSession> {
+    const { session } = this.#options;
     try {
-      return await this.#ort.InferenceSession.create(bytes, this.#options.session);
+      return await this.#ort.InferenceSession.create(
+        bytes,
+        threads === this.threads ? session : { ...session, intraOpNumThreads: threads },
+      );
     } catch (cause) {
       throw new CairnError('compile_failed', `Expected a model that ONNX Runtime accepts, got: ${messageOf(cause)}`, {
         hint: 'The node name in the message is `scope/op`.',
@@ -101,6 +131,8 @@ export class OrtExecutor implements Executor, AsyncDisposable {
   /** Releases every session; programs of this executor no longer run. */
   async dispose(): Promise<void> {
     await this.#cache.clear();
+    for (const session of this.#own) await session.release();
+    this.#own.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,16 +184,22 @@ class OrtProgram implements Program {
     }));
   }
 
-  async run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, HostTensor>> {
+  async run(
+    feeds: Readonly<Record<string, Feed>>,
+    into: Readonly<Record<string, HostTensor>> = {},
+  ): Promise<Record<string, HostTensor>> {
     const state = this.#state;
-    if (!state) return this.#once(feeds);
-    const turn = (queues.get(state) ?? Promise.resolve()).then(() => this.#once(feeds));
+    if (!state) return this.#once(feeds, into);
+    const turn = (queues.get(state) ?? Promise.resolve()).then(() => this.#once(feeds, into));
     const settled = turn.catch(() => undefined);
     queues.set(state, settled);
     return turn;
   }
 
-  async #once(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, HostTensor>> {
+  async #once(
+    feeds: Readonly<Record<string, Feed>>,
+    into: Readonly<Record<string, HostTensor>>,
+  ): Promise<Record<string, HostTensor>> {
     if (this.#disposed || this.#lease.closed) {
       throw new CairnError('program_disposed', 'Expected a live program, got one that was disposed.');
     }
@@ -172,7 +210,10 @@ class OrtProgram implements Program {
     });
     for (const { name } of this.#def.graph.params) inputs[`p:${name}`] = this.#stateTensor(name);
     const outputs: Record<string, OrtTensor | null> = {};
-    for (const { name } of this.#def.graph.outputs) outputs[name] = null;
+    for (const { name } of this.#def.graph.outputs) {
+      const given = this.#writesInto ? into[name] : undefined;
+      outputs[name] = given ? this.#wrap(given) : null;
+    }
     if (this.#def.graph.commitIf) outputs[COMMIT_OUTPUT] = null;
     for (const u of this.#updates) outputs[u.output] = this.#writesInto ? this.#spareTensor(u) : null;
     const results = await this.#execute(inputs, outputs);
@@ -180,7 +221,7 @@ class OrtProgram implements Program {
     const returned: Record<string, HostTensor> = {};
     for (const { name, port } of this.#def.graph.outputs) {
       const { dtype } = typeOf(this.#def.graph, port);
-      returned[name] = toHost(results[name]!, dtype);
+      returned[name] = (this.#writesInto ? into[name] : undefined) ?? toHost(results[name]!, dtype);
     }
     return returned;
   }

@@ -20,6 +20,10 @@ export async function createStage(ort, spec, memory) {
     );
   }
   const carried = new Map();
+  const spare = new Map(); // memory of what was carried before, written again by turns
+  const give = (name, { buffer }) => {
+    if ((spare.get(name)?.byteLength ?? 0) < buffer.byteLength) spare.set(name, buffer);
+  };
   return {
     /** Runs program `which` for `length` positions from `position` on; at position 0 nothing is carried over. */
     async run(which, position, length) {
@@ -30,19 +34,31 @@ export async function createStage(ort, spec, memory) {
       for (const c of program.carries) {
         if (c.input !== undefined) inputs[c.input] = carried.get(c.output) ?? empty(ort, c);
       }
-      const out = await sessions[which].run(inputs);
+      const fetches = {};
+      for (const f of program.fetches) fetches[f.name] = null;
+      for (const c of program.carries) {
+        const grows = c.input !== undefined && c.axis >= 0 && length === 1;
+        fetches[c.output] = grows ? oneMore(ort, c, inputs[c.input], spare) : null;
+      }
+      const out = await sessions[which].run(inputs, fetches);
       for (const f of program.fetches) {
         const at = f.offset + (f.perPosition ? 4 * f.width * (position + f.shift) : 0);
         new Float32Array(memory, at, out[f.name].data.length).set(out[f.name].data);
       }
       for (const c of program.carries) {
-        if (!(c.fromSecond && position === 0 && length === 1)) carried.set(c.output, keepLast(ort, out[c.output], c));
+        const now = out[c.output];
+        const kept = c.fromSecond && position === 0 && length === 1 ? undefined : keepLast(ort, now, c);
+        const before = carried.get(c.output);
+        if (kept !== now) give(c.output, now.data);
+        if (kept && before) give(c.output, before.data);
+        if (kept) carried.set(c.output, kept);
       }
     },
     /** Bytes of the state that is carried. */
     bytes: () => [...carried.values()].reduce((n, t) => n + t.data.byteLength, 0),
     async dispose() {
       carried.clear();
+      spare.clear();
       for (const session of sessions) await session?.release();
     },
   };
@@ -59,6 +75,16 @@ function readRows(ort, feed, memory, position, length) {
     data,
     feed.shape.map((n) => (n < 0 ? rows : n)),
   );
+}
+
+/** Room for what is carried and one position more, which the runtime writes into. */
+function oneMore(ort, { output, axis }, past, spare) {
+  const dims = past.dims.map((d, i) => (i === axis ? d + 1 : d));
+  const size = dims.reduce((n, d) => n * d, 1);
+  let buffer = spare.get(output);
+  spare.delete(output);
+  if (!buffer || buffer.byteLength < 4 * size) buffer = new ArrayBuffer(8 * size); // so that it grows a few times only
+  return new ort.Tensor('float32', new Float32Array(buffer, 0, size), dims);
 }
 
 /** Zeros of the given shape; nothing where a length is 0. */
