@@ -89,6 +89,7 @@ export const generate: Command = {
       const run = sample(model, prompt, {
         parallel: stacks === 'auto' ? stacks : stacks === 'threads',
         maxTokens: tokens ?? 300 + (limit ?? 0),
+        frozen: true,
         seed: args.number('seed') ?? 7,
         signal: io.signal,
         stop: args.list('stop').map((text) => text.replaceAll('\\n', '\n')),
