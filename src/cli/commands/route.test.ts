@@ -42,6 +42,9 @@ describe('cairn route', () => {
     expect(lines.some((line) => line.startsWith('Features from 180 prompts'))).toBe(true);
     const router = await loadRouter(at('router'));
     expect(router.route(pool.table.prompts[0]!.text).ranking).toHaveLength(4);
+    expect(router.parts.provenance['tasksTold']).toBeGreaterThan(1);
+    await run('fit', at('four'), '--out', at('untold'), '--seed', '5', '--ignore-tasks');
+    expect((await loadRouter(at('untold'))).parts.provenance['tasksTold']).toBe(0);
   }, 60_000);
 
   it('makes a table of answers, line by line, that can be fitted', async () => {

@@ -54,6 +54,7 @@ export const route: Command = {
     unseen: { type: 'number', about: 'eval: models that the map never sees (default: two thirds)' },
     trials: { type: 'number', about: 'eval: default 5' },
     methods: { type: 'string', value: 'A,B', about: `eval: some of ${METHODS.join(', ')}` },
+    'ignore-tasks': { type: 'boolean', about: 'fit: do not tell the map the tasks that prompts name' },
     quality: {
       type: 'number',
       about: 'fit: work at 0 (cheapest) to 1 (best) instead of the quality of the best single model',
@@ -135,6 +136,7 @@ async function fit(args: Args, io: Io, rest: readonly string[]): Promise<Command
   const router = fitRouter(table, {
     seed: args.number('seed') ?? 7,
     onProgress: (line) => io.progress(line),
+    tasks: !args.flag('ignore-tasks'),
     ...operating(args),
   });
   io.signal.throwIfAborted();
