@@ -5,6 +5,7 @@ import { createDecoder, defineTrainStep, generate, type LanguageModel, lmConfig,
 import { createOrtExecutor, crossEntropy, type Executor, ModelState, Rng } from 'cairn/tensor';
 import type { LabOptions } from '../report.ts';
 import { type Part } from './part.ts';
+import { wilson } from './wilson.ts';
 
 const COUNT = 8;
 const BATCH = 64;
@@ -93,15 +94,6 @@ interface Row {
   readonly thought: number;
   readonly closing: number;
   readonly forced: number;
-}
-
-/** Wilson's interval for a share, 95 %. */
-function wilson(right: number, of: number): [low: number, high: number] {
-  const z = 1.96;
-  const p = right / of;
-  const middle = (p + (z * z) / (2 * of)) / (1 + (z * z) / of);
-  const half = (z * Math.sqrt((p * (1 - p)) / of + (z * z) / (4 * of * of))) / (1 + (z * z) / of);
-  return [middle - half, middle + half];
 }
 
 export async function thinking({ seed, scale, log, signal, plot }: LabOptions): Promise<Part> {

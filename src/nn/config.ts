@@ -106,13 +106,24 @@ export function parseLmSettings(text: string, base: Omit<LmSettings, 'vocab_size
   const unknown = Object.keys(json).find((key) => !(key in lmShape));
   if (unknown !== undefined) {
     throw new CairnError('bad_config', `Expected keys of a language model's config.json, got \`${unknown}\`.`, {
-      details: { key: unknown },
+      details: { key: unknown, known: Object.keys(lmShape) },
     });
   }
+  if ('model_type' in json && json.model_type !== 'cairn_lm') {
+    throw new CairnError(
+      'bad_config',
+      `Expected key \`model_type\` of config.json to be "cairn_lm", got ${print(json.model_type)}.`,
+      { hint: 'Leave it out, or use the settings of a language model.', details: { key: 'model_type' } },
+    );
+  }
   const settings = json as Partial<LmSettings>;
-  parseConfig(lmConfig({ ...base, ...settings, vocab_size: 256 }));
+  // How many tokens there are is known once the text is.
+  parseConfig(lmConfig({ ...base, ...settings, vocab_size: settings.vocab_size ?? ANY_VOCABULARY }));
   return settings;
 }
+
+/** Larger than any token id that a config may name. */
+const ANY_VOCABULARY = 1_000_000;
 
 function explain(json: unknown, error: z.ZodError): CairnError {
   const issue = error.issues[0]!;

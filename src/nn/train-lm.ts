@@ -119,6 +119,14 @@ export async function trainLm(options: TrainLmOptions): Promise<LmReport> {
   const began = clock();
   const recipe: LmRecipe = { ...DEFAULT_RECIPE, ...options.recipe };
   const tokenizer = tokenizerOf(options);
+  const wanted = options.model?.vocab_size;
+  if (wanted !== undefined && wanted !== tokenizer.vocabSize) {
+    throw new CairnError(
+      'bad_config',
+      `Expected key \`vocab_size\` of config.json to be the tokenizer's ${tokenizer.vocabSize}, got ${wanted}.`,
+      { hint: 'Leave it out: the text and the tokenizer decide.', details: { key: 'vocab_size' } },
+    );
+  }
   const config = lmConfig({ ...DEFAULT_MODEL, ...options.model, vocab_size: tokenizer.vocabSize });
   checkLmConfig(config);
   const { head, tail } = splitTokens(options.text, tokenizer, config);
@@ -291,7 +299,7 @@ async function runTraining(
 async function write(run: Run, tokenizer: Tokenizer, report: LmReport): Promise<void> {
   const { options, config, state, recipe } = run;
   const length = options.minutes === undefined ? `--steps ${report.steps}` : `--minutes ${options.minutes}`;
-  const command = `cairn train lm --seed ${options.seed} ${length}`;
+  const command = `cairn train lm --seed ${options.seed} ${length}${flagsOf(options)}`;
   const { dir: _, ...measured } = report;
   await saveLm(
     options.dir,
@@ -309,6 +317,20 @@ async function write(run: Run, tokenizer: Tokenizer, report: LmReport): Promise<
       card: card(report, config, options.seed, command),
     },
   );
+}
+
+/** What else has to be said to train the same model again; the file that this directory holds says how it is built. */
+function flagsOf({ tokenizer = 'char', vocabulary, addedTokens = [], model, recipe, teacher }: TrainLmOptions): string {
+  return [
+    ...(tokenizer === 'char' ? [] : [`--tokenizer ${tokenizer}`]),
+    ...(vocabulary === undefined ? [] : [`--vocabulary ${vocabulary}`]),
+    ...(addedTokens.length === 0 ? [] : [`--added-tokens "${addedTokens.join(' ')}"`]),
+    ...(model === undefined ? [] : ['--config config.json']),
+    ...(recipe?.rate === undefined ? [] : [`--rate ${recipe.rate}`]),
+    ...(teacher === undefined ? [] : [`--teacher ${teacher.file} --alpha ${teacher.alpha ?? 0.3}`]),
+  ]
+    .map((flag) => ` ${flag}`)
+    .join('');
 }
 
 function card(report: LmReport, config: LmConfig, seed: number, command: string): string {

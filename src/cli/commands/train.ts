@@ -16,7 +16,7 @@ import {
   writeTeacher,
 } from '../../nn/index.ts';
 import { createOrtExecutor } from '../../tensor/index.ts';
-import type { Args, Command, CommandResult } from '../command.ts';
+import { type Args, type Command, type CommandResult, nearest } from '../command.ts';
 import type { Io } from '../io.ts';
 import { createRunDir, newestRun } from '../run-dir.ts';
 import { formatTable } from '../table.ts';
@@ -47,6 +47,7 @@ export const train: Command = {
     'hold-out': { type: 'string', value: 'NAME', about: 'transcriber: never hear this speaker, and test on them' },
     tokenizer: { type: 'string', value: 'char|byte|bpe', about: 'lm: default char' },
     vocabulary: { type: 'number', about: 'lm: tokens of bpe (default 1024)' },
+    rate: { type: 'number', about: 'lm: largest learning rate (default 0.004)' },
     'added-tokens': {
       type: 'string',
       value: 'NAMES',
@@ -111,13 +112,14 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
     throw new CairnError('usage', 'Expected --vocabulary with --tokenizer bpe only.');
   }
   const settings = args.text('config');
-  const model = settings === undefined ? undefined : parseLmSettings(await readText(resolve(settings)), DEFAULT_MODEL);
+  const model = settings === undefined ? undefined : readSettings(await readText(resolve(settings)));
   const steps = args.number('steps', 1, 1e9);
   const minutes = args.number('minutes', 0.05, 1e5) ?? (steps === undefined ? 3 : undefined);
   if (steps !== undefined && args.number('minutes') !== undefined) {
     throw new CairnError('usage', 'Expected --minutes or --steps, got both.');
   }
   const replay = args.number('replay', 1, 1e9);
+  const rate = args.number('rate', 1e-9, 1e9);
   const out = args.text('out');
   if (args.flag('resume') && out === undefined) {
     throw new CairnError('usage', 'Expected --out DIR of the run to resume, got none.');
@@ -134,6 +136,7 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
       ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(model === undefined ? {} : { model }),
       ...(steps === undefined ? {} : { steps }),
+      ...(rate === undefined ? {} : { recipe: { rate } }),
       ...(minutes === undefined ? {} : { minutes }),
       ...(args.text('teacher') === undefined
         ? {}
@@ -159,6 +162,19 @@ async function trainLanguageModel(args: Args, io: Io): Promise<CommandResult> {
       });
     }
     throw error;
+  }
+}
+
+/** Keys of config.json; a typing error is answered with the key that is nearest. */
+function readSettings(text: string): ReturnType<typeof parseLmSettings> {
+  try {
+    return parseLmSettings(text, DEFAULT_MODEL);
+  } catch (error) {
+    if (!CairnError.isInstance(error)) throw error;
+    const { key, known } = error.details ?? {};
+    const near = typeof key === 'string' && Array.isArray(known) ? nearest(key, known.map(String)) : undefined;
+    if (near === undefined) throw error;
+    throw new CairnError(error.code, error.message, { hint: `Did you mean \`${near}\`?`, cause: error });
   }
 }
 

@@ -2,15 +2,22 @@
 // encoders take. For training the parts are packed into batches; for generation the encoders run once and give the vectors.
 import { createFeatureStream } from '../../data/index.ts';
 import { CairnError } from '../../errors.ts';
-import type { HostTensor } from '../../tensor/index.ts';
+import type { HostTensor, Program } from '../../tensor/index.ts';
 import { audioFeatures } from '../audio-config.ts';
 import type { LanguageModel } from '../lm.ts';
 import type { LmConfig } from '../lm-config.ts';
 import { audioTokens, imageTokens } from '../lm-soft-config.ts';
 import { softProgram, type SoftShape } from './encoders.ts';
 
-/** A piece of a text: words, a grey picture (ink 1, background 0, row by row), or sound at the model's sampling rate. */
-export type MixedPart = string | { readonly image: Float32Array } | { readonly audio: Float32Array };
+/**
+ * A piece of a text: words, a grey picture (ink 1, background 0, row by row), sound at the model's sampling rate, or its rows of
+ * features where they were computed before, see `audioRows`.
+ */
+export type MixedPart =
+  | string
+  | { readonly image: Float32Array }
+  | { readonly audio: Float32Array }
+  | { readonly rows: Float32Array };
 
 /** Token ids with places for vectors, and the vectors in order, `[places, softWidth]`. */
 export interface MixedPrompt {
@@ -53,7 +60,7 @@ export function readMixed(
       order.push('image');
       for (let i = 0; i < imageTokens(config); i++) ids.push(config.image_token_id!);
     } else {
-      for (const clip of clipsOf(config, part.audio)) {
+      for (const clip of clipsOf(config, 'rows' in part ? part.rows : audioRows(config, part.audio))) {
         clips.push(clip);
         order.push('clip');
         for (let i = 0; i < audioTokens(config, clip.rows); i++) ids.push(config.audio_token_id!);
@@ -73,24 +80,75 @@ function checkImage(c: LmConfig, image: Float32Array): void {
   }
 }
 
-/** Rows of features of a sound, in clips. */
-function clipsOf(c: LmConfig, audio: Float32Array): Clip[] {
-  if (c.audio_token_id === undefined) {
-    throw bad('Expected text and pictures, got a sound.', 'Use a model with audio_token_id in its config.json.');
-  }
-  const stream = createFeatureStream(audioFeatures(c.audio!));
-  const all = stream.push(audio);
-  const limit = c.audio_rows!;
-  const count = all.length / stream.width;
-  if (count === 0 || !audio.every(Number.isFinite)) {
+/**
+ * Rows of features of a sound, `[rows * mels * stack]`.
+ * @throws CairnError `bad_soft` for a model that does not hear, or a sound that is too short
+ */
+export function audioRows(c: LmConfig, audio: Float32Array): Float32Array {
+  if (c.audio_token_id === undefined) throw deaf();
+  const rows = createFeatureStream(audioFeatures(c.audio!)).push(audio);
+  if (rows.length === 0 || !audio.every(Number.isFinite)) {
     throw bad(`Expected a sound of at least one row of features, got ${audio.length} samples.`, 'Record more.');
+  }
+  return rows;
+}
+
+function clipsOf(c: LmConfig, all: Float32Array): Clip[] {
+  if (c.audio_token_id === undefined) throw deaf();
+  const [limit, width] = [c.audio_rows!, c.audio!.mels * c.audio!.stack];
+  const count = all.length / width;
+  if (!Number.isInteger(count) || count === 0) {
+    throw bad(`Expected rows of ${width} features, got ${all.length} values.`, 'Make them with `audioRows`.');
   }
   return Array.from({ length: Math.ceil(count / limit) }, (_, i) => {
     const rows = Math.min(limit, count - i * limit);
-    const features = new Float32Array(limit * stream.width);
-    features.set(all.subarray(i * limit * stream.width, (i * limit + rows) * stream.width));
+    const features = new Float32Array(limit * width);
+    features.set(all.subarray(i * limit * width, (i * limit + rows) * width));
     return { features, rows };
   });
+}
+
+function deaf(): CairnError {
+  return bad('Expected text and pictures, got a sound.', 'Use a model with audio_token_id in its config.json.');
+}
+
+/** Encodes prompts one after another with programs that are compiled once. */
+export interface MixedEncoder extends AsyncDisposable {
+  /** @throws CairnError `bad_soft` for a part that the model has no place for, or of another size */
+  encode(parts: readonly MixedPart[]): Promise<MixedPrompt>;
+}
+
+/** @example await using encoder = createMixedEncoder(model); */
+export function createMixedEncoder(
+  model: Pick<LanguageModel, 'config' | 'tokenizer' | 'state' | 'executor'>,
+): MixedEncoder {
+  const { config, executor, state } = model;
+  const programs = new Map<'image' | 'clip', Promise<Program>>();
+  const shapes = { image: { images: 1, clips: 0 }, clip: { images: 0, clips: 1 } };
+  const programOf = (kind: 'image' | 'clip'): Promise<Program> => {
+    const found = programs.get(kind) ?? executor.compile(softProgram(config, shapes[kind]), { state });
+    programs.set(kind, found);
+    return found;
+  };
+  return {
+    async encode(parts) {
+      const text = readMixed(model, parts);
+      const [images, clips] = [[...text.images], [...text.clips]];
+      const vectors: number[] = [];
+      for (const kind of text.order) {
+        const [image, clip] = kind === 'image' ? [images.splice(0, 1), []] : [[], clips.splice(0, 1)];
+        const program = await programOf(kind);
+        const { soft } = await program.run(softTensors(config, shapes[kind], image, clip));
+        const used = kind === 'image' ? imageTokens(config) : audioTokens(config, clip[0]!.rows);
+        for (const x of soft!.data.slice(0, used * soft!.shape[1]!)) vectors.push(x);
+      }
+      return { ids: text.ids, soft: Float32Array.from(vectors) };
+    },
+    async [Symbol.asyncDispose]() {
+      for (const program of programs.values()) await (await program).dispose();
+      programs.clear();
+    },
+  };
 }
 
 /**
@@ -104,18 +162,9 @@ export async function encodeMixed(
   model: Pick<LanguageModel, 'config' | 'tokenizer' | 'state' | 'executor'>,
   parts: readonly MixedPart[],
 ): Promise<MixedPrompt> {
-  const { config, executor, state } = model;
-  const text = readMixed(model, parts);
-  const shape = { images: text.images.length, clips: text.clips.length };
-  if (shape.images + shape.clips === 0) return { ids: text.ids, soft: new Float32Array(0) };
-  await using program = await executor.compile(softProgram(config, shape), { state });
-  const { soft } = await program.run(softTensors(config, shape, text.images, text.clips));
-  const table = soft!.data;
-  const width = soft!.shape[1]!;
-  const rows = rowsInOrder(config, text, shape.images);
-  const out = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => out.set(table.slice(row * width, (row + 1) * width) as Float32Array, i * width));
-  return { ids: text.ids, soft: out };
+  await using encoder = createMixedEncoder(model);
+  const prompt = await encoder.encode(parts);
+  return prompt;
 }
 
 /** Rows of `softTable` for each place of a text, whose pictures and clips begin at `firstImage` and `firstClip`. */
@@ -123,8 +172,8 @@ export function rowsInOrder(
   c: LmConfig,
   { order, clips }: Pick<MixedText, 'order' | 'clips'>,
   images: number,
-  firstImage = 0,
-  firstClip = 0,
+  firstImage: number,
+  firstClip: number,
 ): number[] {
   const perImage = c.image_token_id === undefined ? 0 : imageTokens(c);
   const perClip = c.audio_token_id === undefined ? 0 : audioTokens(c, c.audio_rows!);
