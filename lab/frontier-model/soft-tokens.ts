@@ -145,7 +145,9 @@ async function identityGap(model: LanguageModel): Promise<number> {
   const marked = ids.map((id, t) =>
     t === 1 ? model.config.image_token_id! : t === 4 ? model.config.audio_token_id! : id,
   );
-  const soft = Float32Array.from([1, 4].flatMap((t) => [...table.slice(ids[t]! * width, (ids[t]! + 1) * width)]));
+  const soft = Float32Array.from(
+    [1, 4].flatMap((t) => Array.from(table.slice(ids[t]! * width, (ids[t]! + 1) * width))),
+  );
   const again = await lmLogits(model, marked, soft);
   return Math.max(...again.data.map((x, i) => Math.abs(x - data[i]!)));
 }
