@@ -51,9 +51,9 @@ export async function speed({ seed, scale, log, signal }: LabOptions): Promise<P
       way('2 x 4 layers, one after another', await createStackDecoder(staggered, { parallel: false })),
       way('2 x 4 layers, cross window 1, a thread each', await createStackDecoder(narrow)),
       way('2 x 4 layers, cross window 1, one after another', await createStackDecoder(narrow, { parallel: false })),
-      way('dense 8 layers, weights inside', await createStackDecoder(dense, { parallel: false })),
-      way('dense 8 layers, 1 thread', createDecoder(dense)),
-      way('dense 8 layers, 2 threads', createDecoder(on(dense, two))),
+      way('dense 8 layers, as one stack', await createStackDecoder(dense, { parallel: false })),
+      way('dense 8 layers, 1 thread', createDecoder(dense, { frozen: true })),
+      way('dense 8 layers, 2 threads', createDecoder(on(dense, two), { frozen: true, threads: 2 })),
     ];
     try {
       for (let round = -1; round < rounds; round++) {

@@ -130,7 +130,7 @@ export * from './safetensors.ts';
 export * from './safetensors-file.ts';
 export { createOrtExecutor, type OrtExecutorOptions } from './ort-node.ts';
 export { createOrtWebExecutor, type OrtWebOptions } from './ort-web.ts';
-export { OrtExecutor, type OrtRuntime } from './ort.ts';
+export { ORT_OPTIMIZATION, OrtExecutor, type OrtRuntime } from './ort.ts';
 export { writeOnnx, type WriteOptions } from './onnx-write.ts';
 export { encodeModel, type OnnxModel } from './onnx-proto.ts';
 export { decodeModel } from './onnx-read.ts';

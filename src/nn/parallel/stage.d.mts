@@ -51,6 +51,8 @@ export interface StageProgram {
 export interface StageSpec {
   /** By number; a number may be left out. */
   readonly programs: readonly (StageProgram | undefined)[];
+  /** Optimisations of the runtime: `disable_specified_optimizers` and the like. */
+  readonly optimization?: Readonly<Record<string, string>>;
 }
 
 export interface Stage {

@@ -16,6 +16,10 @@ export async function createStage(ort, spec, memory) {
           interOpNumThreads: 1,
           graphOptimizationLevel: 'all',
           logSeverityLevel: 4,
+          extra: {
+            session: { intra_op: { allow_spinning: '0' } },
+            ...(spec.optimization ? { optimization: spec.optimization } : {}),
+          },
         })),
     );
   }

@@ -8,6 +8,7 @@ import {
   gather,
   isSymbolic,
   type ModelState,
+  ORT_OPTIMIZATION,
   type ProgramDef,
   type Tensor,
   typeOf,
@@ -138,7 +139,7 @@ export function stackStage(
   const prompt = takesPrompts(config) ? build(stackProgram(config, stack, 'prompt'), before) : undefined;
   const combines = config.stag_combine === true && stack === stacks - 1;
   const head = combines ? build(headProgram(config, stacks, memory.closed[0]!.width), undefined) : undefined;
-  return { programs: [step, prompt, head] };
+  return { programs: [step, prompt, head], optimization: ORT_OPTIMIZATION };
 }
 
 interface Places {
