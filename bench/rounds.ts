@@ -243,11 +243,12 @@ export async function serveEngine(engine: {
   readonly version: string;
   readonly check?: readonly number[];
   readonly startup?: Readonly<Record<string, number>>;
-  /** One unit of work. */
+  /** One unit of work, or as many as `unitsPerCall` says. */
   readonly unit: () => Promise<void> | void;
+  readonly unitsPerCall?: number;
 }): Promise<void> {
   const answer = (value: object): boolean => process.stdout.write(`${JSON.stringify(value)}\n`);
-  const { unit, ...info } = engine;
+  const { unit, unitsPerCall = 1, ...info } = engine;
   answer(info);
   for await (const line of createInterface({ input: process.stdin })) {
     const { seconds } = JSON.parse(line) as { seconds: number };
@@ -255,7 +256,7 @@ export async function serveEngine(engine: {
     let units = 0;
     do {
       await unit();
-      units++;
+      units += unitsPerCall;
     } while (performance.now() - start < seconds * 1000);
     answer({ units, ms: performance.now() - start, rssMiB: process.memoryUsage.rss() / 2 ** 20 });
   }

@@ -1,5 +1,6 @@
-// `cairn bench architectures`: training steps of architecture blocks against PyTorch on this machine, in interleaved rounds.
-// Engines start from the same weights and must agree on the losses of their first steps.
+// `cairn bench architectures`: training steps of architecture blocks against PyTorch, and decoding against plain ONNX Runtime
+// with the exported model, on this machine, in interleaved rounds. Engines start from the same weights and must agree on the
+// losses of their first steps, or on the tokens.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,6 +9,7 @@ import { type AsrBatch, asrConfig, type AsrConfig, DIGIT_WORDS, lmConfig, type L
 import type { BenchOptions, BenchReport, BenchRow } from '../report.ts';
 import { type Engine, isLoaded, type Measured, processEngine, runRounds, toRows } from '../rounds.ts';
 import { writeAsrWorkload } from './asr-workload.ts';
+import { writeDecodeWorkload } from './decode-workload.ts';
 import { writeLmWorkload } from './lm-workload.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -16,10 +18,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 interface Case {
   readonly name: string;
   readonly about: string;
+  readonly unit: 'ms/step' | 'ms/token';
   engines(dir: string, seed: number, threads: number): Engine[];
 }
 
 const char64 = { vocab_size: 65, num_hidden_layers: 4, num_attention_heads: 4, max_position_embeddings: 64 };
+
+const decoded = { vocab_size: 65, num_hidden_layers: 4, num_attention_heads: 4, max_position_embeddings: 256 };
 
 const CASES: readonly Case[] = [
   lmCase('altup-64', 'AltUp, 2 streams of width 64', lmConfig({ ...char64, hidden_size: 64, altup_num_inputs: 2 })),
@@ -35,9 +40,16 @@ const CASES: readonly Case[] = [
       labels: 5,
     },
   ),
+  decodeCase('decode-64', 'dense, width 64, 128 tokens', lmConfig({ ...decoded, hidden_size: 64 })),
+  decodeCase('decode-256', 'dense, width 256, 128 tokens', lmConfig({ ...decoded, hidden_size: 256 })),
+  decodeCase(
+    'decode-altup-256',
+    'AltUp, 2 streams of width 256, 128 tokens',
+    lmConfig({ ...decoded, hidden_size: 256, altup_num_inputs: 2 }),
+  ),
 ];
 
-/** Measures all cases. About two minutes; `quick` takes one round of the first case. */
+/** Measures all cases. About four minutes; `quick` takes one round of the first case. */
 export async function run(options: BenchOptions): Promise<BenchReport> {
   const { quick = false, seed = 7, log, signal } = options;
   const threads = Math.min(2, availableParallelism());
@@ -82,6 +94,7 @@ function lmCase(name: string, about: string, config: LmConfig): Case {
   return {
     name,
     about,
+    unit: 'ms/step',
     engines(dir, seed, threads) {
       writeLmWorkload(dir, config, 16, config.max_position_embeddings, seed);
       const count = String(threads);
@@ -101,6 +114,7 @@ function asrCase(name: string, about: string, config: AsrConfig, shape: AsrBatch
   return {
     name,
     about,
+    unit: 'ms/step',
     engines(dir, seed, threads) {
       writeAsrWorkload(dir, config, shape, seed);
       const count = String(threads);
@@ -111,6 +125,28 @@ function asrCase(name: string, about: string, config: AsrConfig, shape: AsrBatch
           args: ['--import', 'tsx', '--conditions=cairn-source', join(here, 'ours-asr.ts'), dir, count],
         }),
         torchEngine(join(here, 'peer_torch_asr.py'), dir, count),
+      ];
+    },
+  };
+}
+
+function decodeCase(name: string, about: string, config: LmConfig): Case {
+  return {
+    name,
+    about,
+    unit: 'ms/token',
+    engines(dir, seed) {
+      writeDecodeWorkload(dir, config, seed);
+      const engine = (label: string, script: string, ...more: string[]): Engine =>
+        processEngine({
+          name: label,
+          command: process.execPath,
+          args: ['--import', 'tsx', '--conditions=cairn-source', join(here, script), dir, ...more],
+        });
+      return [
+        engine('cairn', 'ours-decode.ts'),
+        engine('plain ONNX Runtime', 'peer-ort-decode.ts', '0'),
+        engine('plain ONNX Runtime', 'peer-ort-decode.ts', '1'),
       ];
     },
   };
@@ -130,11 +166,12 @@ export function torchEngine(script: string, dir: string, threads: string): Engin
 /** Rows of a case, without a ratio where losses of the first steps differ from ours. */
 function checked(c: Case, measured: readonly Measured[], log: (line: string) => void): BenchRow[] {
   const own = measured[0]!.info?.check ?? [];
-  return toRows(c.name, 'ms/step', measured).map((row, i) => {
+  const what = c.unit === 'ms/step' ? 'losses' : 'tokens';
+  return toRows(c.name, c.unit, measured).map((row, i) => {
     const losses = measured[i + 1]!.info?.check ?? [];
     const worst = Math.max(0, ...losses.map((loss, k) => Math.abs(loss - own[k]!) / own[k]!));
     if (worst <= 1e-3) return row;
-    log(`${row.peerName}: losses differ by ${worst.toExponential(1)}, not the same work`);
-    return { ...row, ratio: null, note: `losses differ by ${worst.toExponential(1)}` };
+    log(`${row.peerName}: ${what} differ by ${worst.toExponential(1)}, not the same work`);
+    return { ...row, ratio: null, note: `${what} differ by ${worst.toExponential(1)}` };
   });
 }
