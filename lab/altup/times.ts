@@ -30,7 +30,10 @@ export async function times({ seed, scale, signal }: LabOptions): Promise<Part> 
         const program = await compileTrainStep(executor, def, state, OPTIMIZER);
         const x = Int32Array.from({ length: BATCH * CONTEXT }, () => rng.integer(VOCABULARY));
         const feeds = { ...lmStepFeeds(config, BATCH, { x, y: x }), lr: 1e-3, c1: 0.1, c2: 0.05 };
-        const decoder = createDecoder({ config, state, executor, tokenizer: byteTokenizer(), generation: {} });
+        const decoder = createDecoder(
+          { config, state, executor, tokenizer: byteTokenizer(), generation: {} },
+          { frozen: true },
+        );
         const work = {
           step: async () => {
             for (let i = 0; i < STEPS; i++) await program.run(feeds);

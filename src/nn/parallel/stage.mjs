@@ -32,7 +32,10 @@ export async function createStage(ort, spec, memory) {
     /** Runs program `which` for `length` positions from `position` on; at position 0 nothing is carried over. */
     async run(which, position, length) {
       const program = spec.programs[which];
-      if (position === 0 && program.carries.length > 0) carried.clear();
+      if (position === 0 && program.carries.length > 0) {
+        for (const [name, t] of carried) give(name, t.data);
+        carried.clear();
+      }
       const inputs = {};
       for (const feed of program.feeds) inputs[feed.name] = readRows(ort, feed, memory, position, length);
       for (const c of program.carries) {
