@@ -10,7 +10,8 @@ import { addedRow, cpuRows, measure, type Measured, rateRow, target } from './me
 import { endAll, type Peer, start as startIn, startPortkey, type Served } from './processes.ts';
 import { soakReport } from './soak-report.ts';
 
-const PARTS = ['latency', 'stream', 'rate', 'memory'] as const;
+/** `latency` is at 16 clients, `clients` the same at 1 and 64. */
+const PARTS = ['latency', 'clients', 'stream', 'rate', 'memory'] as const;
 
 /** About six minutes; `quick` some twenty seconds with one round. `part` measures one of them alone. */
 export async function run(options: BenchOptions): Promise<BenchReport> {
@@ -25,19 +26,19 @@ export async function run(options: BenchOptions): Promise<BenchReport> {
   const wanted = (name: (typeof PARTS)[number]): boolean => part === undefined || part === name;
   const rounds = options.rounds ?? (quick ? 1 : 7);
   const seconds = quick ? 1 : 2;
-  const common = { rounds, seconds, warmSeconds: quick ? 1 : 1.5, log, signal };
+  const common = { rounds, seconds, warmSeconds: quick ? 1 : 4, log, signal };
   const children: ChildProcess[] = [];
   const start = <T>(script: string, args: readonly string[]): Promise<Served<T>> => startIn(children, script, args);
   const pids = (): (number | undefined)[] => [process.pid, ...children.map(({ pid }) => pid)];
   const rows: BenchRow[] = [];
   try {
     const peer = await startPortkey(children, log);
-    if (wanted('latency') || wanted('stream')) {
+    if (wanted('latency') || wanted('clients') || wanted('stream')) {
       const upstream = await start<{ url: string }>('upstream.ts', ['20', '12']);
       const ours = await start<Ours>('ours.ts', [upstream.info.url, String(seed)]);
       const set = targets(upstream.info.url, ours, peer);
       const { prompts } = ours.info;
-      for (const clients of wanted('latency') ? (quick ? [16] : [1, 16, 64]) : []) {
+      for (const clients of [...(wanted('latency') ? [16] : []), ...(wanted('clients') && !quick ? [1, 64] : [])]) {
         const results = await measure(set, { ...common, pids: pids(), clients, stream: false, prompts });
         for (const which of ['named', 'routed'] as const) {
           for (const q of [0.5, 0.95, 0.99]) {

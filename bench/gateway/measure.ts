@@ -32,9 +32,8 @@ export interface MeasureOptions {
   readonly signal: AbortSignal;
 }
 
-/** Cores that others may take in a round. Above it the round is done again, for all targets, at most this many times as often. */
+/** Cores that others may take in a round. Above it the round is done again, for all targets; at most as many as there are rounds. */
 const OTHERS = 0.2;
-const AGAIN = 2;
 
 export async function measure(set: Readonly<Record<string, Measured>>, options: MeasureOptions): Promise<Rounds> {
   const { clients, stream, prompts, rounds, seconds, warmSeconds, log, signal } = options;
@@ -54,14 +53,15 @@ export async function measure(set: Readonly<Record<string, Measured>>, options: 
       const cpuMs = before === undefined || after === undefined ? undefined : after - before;
       found.push([name, { ...result, cpuMs }]);
     }
-    if (others.cores() > OTHERS && disturbed < AGAIN * rounds) {
+    const taken = others.cores();
+    if (taken > OTHERS && disturbed < rounds) {
       disturbed++;
+      log(`a round is done again: other processes took ${taken.toFixed(2)} cores`);
       continue;
     }
     for (const [name, result] of found) (results[name] ??= []).push(result);
     round++;
   }
-  if (disturbed > 0) log(`${disturbed} rounds were done again: other processes took more than ${OTHERS} cores in them`);
   const line = targets.map(([name]) => {
     const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => mid(results[name]!, q).toFixed(2));
     return `${name} p50 ${p50} p95 ${p95} p99 ${p99} ms, ${Math.round(rateOf(results[name]!))}/s`;

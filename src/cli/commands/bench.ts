@@ -15,7 +15,7 @@ export const bench: Command = {
     data: { type: 'string', value: 'DIR', about: 'folder of optional data sets' },
     keep: { type: 'string', value: 'DIR', about: 'folder where what takes long to build stays for the next run' },
     rounds: { type: 'number', value: 'N', about: 'gateway: interleaved rounds (default 7)' },
-    part: { type: 'string', value: 'NAME', about: 'gateway: latency, stream, rate or memory alone' },
+    part: { type: 'string', value: 'NAME', about: 'gateway: latency, clients, stream, rate or memory alone' },
     soak: { type: 'number', value: 'MINUTES', about: 'gateway: random faults for so long instead of measuring' },
     streams: { type: 'number', value: 'N', about: 'gateway: only watch the memory over so many streams' },
   },
