@@ -7,7 +7,9 @@ import { type AugmentOptions, cutWords, drawBackground, joinAudio, readWav, type
 import {
   asrConfig,
   type AsrConfig,
+  type AsrModel,
   type AsrSize,
+  type BeamOptions,
   createRecognizer,
   type ErrorRate,
   errorRate,
@@ -20,6 +22,7 @@ const RATE = 8000;
 /** Recordings that are only ever tested on; choices were made on others. */
 const TEST = 20;
 const VALID = 8;
+const STEPS = 1000;
 /** Most words of a training string. */
 const WORDS = 5;
 
@@ -56,16 +59,19 @@ const AUGMENT: AugmentOptions = {
 export interface YesNoOptions {
   readonly seed: number;
   readonly steps?: number;
-  readonly labelFrames?: number;
-  readonly restricted?: boolean;
   readonly signal: AbortSignal;
-  /** Which recordings rates are measured on. Default: the test. */
-  readonly on?: 'test' | 'valid';
 }
 
 export interface YesNoResult {
   readonly size: AsrSize;
   readonly error: ErrorRate;
+}
+
+/** A trained model with the recordings that it has not heard. */
+export interface TrainedYesNo {
+  readonly model: AsrModel;
+  readonly valid: readonly Recording[];
+  readonly test: readonly Recording[];
 }
 
 /** The folder of the recordings below `data`, if it is there. */
@@ -75,15 +81,13 @@ export function findYesNo(data: string): string | undefined {
   );
 }
 
-/** Trains on recordings chosen by the seed and measures on others. */
-export async function trainYesNo(dir: string, options: YesNoOptions): Promise<YesNoResult[]> {
-  const { seed, steps = 800, signal, on = 'test', labelFrames = CONFIG.label_frames, restricted = true } = options;
+/** Trains on recordings chosen by the seed. */
+export async function trainYesNo(dir: string, { seed, steps = STEPS, signal }: YesNoOptions): Promise<TrainedYesNo> {
   const recordings = await readRecordings(dir);
   const order = Array.from(new Rng(seed).fork('split').permutation(recordings.length), (i) => recordings[i]!);
-  const held = on === 'test' ? order.slice(0, TEST) : order.slice(TEST, TEST + VALID);
   await using executor = await createOrtExecutor();
   const { config, state, result } = await trainAsr({
-    config: { ...CONFIG, label_frames: labelFrames },
+    config: CONFIG,
     source: strings(order.slice(TEST + VALID)),
     seed,
     executor,
@@ -91,19 +95,30 @@ export async function trainYesNo(dir: string, options: YesNoOptions): Promise<Ye
     length: { steps },
     rate: 3e-3,
     augment: AUGMENT,
-    ...(restricted ? { emitWithin: { before: 0.25, after: 0.05 } } : { emitWithin: false }),
+    // As long as a word takes, around the middle of the pause after it.
+    emitWithin: { before: 0.14, after: 0.02 },
     signal,
   });
   if (result.reason === 'aborted') signal.throwIfAborted();
+  return { model: { config, state }, valid: order.slice(TEST, TEST + VALID), test: order.slice(0, TEST) };
+}
+
+/** Word errors on recordings, by size. */
+export async function measureYesNo(
+  { config, state }: AsrModel,
+  recordings: readonly Recording[],
+  beam: BeamOptions | false = { width: 4 },
+): Promise<YesNoResult[]> {
+  await using executor = await createOrtExecutor({ threads: 1 });
   await using recognizer = createRecognizer(config, state, executor);
   const results: YesNoResult[] = [];
   for (const size of recognizer.sizes) {
     const pairs: { reference: string[]; hypothesis: string[] }[] = [];
-    for (const { samples, labels } of held) {
-      const { words } = await recognizer.transcribe(samples, { size });
+    for (const { samples, labels } of recordings) {
+      const { words } = await recognizer.transcribe(samples, { size, beam });
       pairs.push({ reference: labels.map((l) => config.vocabulary[l - 1]!), hypothesis: words.map((w) => w.word) });
     }
-    results.push({ size, error: errorRate(pairs, new Rng(seed).fork('bootstrap')) });
+    results.push({ size, error: errorRate(pairs, new Rng('yes and no')) });
   }
   return results;
 }
@@ -169,7 +184,8 @@ export async function yesNo({ seed, data, signal, log }: LabOptions): Promise<Pa
   const rows: (string | number)[][] = [];
   let [errors, words] = [0, 0];
   for (const split of [seed, seed + 1]) {
-    for (const { size, error } of await trainYesNo(dir, { seed: split, signal })) {
+    const { model, test } = await trainYesNo(dir, { seed: split, signal });
+    for (const { size, error } of await measureYesNo(model, test)) {
       const wrong = error.substitutions + error.deletions + error.insertions;
       if (size === 'large') [errors, words] = [errors + wrong, words + error.reference];
       rows.push([

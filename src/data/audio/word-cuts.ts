@@ -5,8 +5,16 @@ import { CairnError } from '../../errors.ts';
 /** Seconds of one measure of the level, and measures that are averaged on each side. */
 const STEP = 0.01;
 const SIDE = 6;
-/** Share of the way from the noise floor to the loud parts above which there is sound. */
-const SOUND = 0.3;
+/** Decibels below the loud parts: what is louder is speech, what is softer is as quiet as any pause. */
+const SPEECH = 20;
+const PAUSE = 35;
+/** And louder than the noise by so much. */
+const ABOVE = 6;
+/** A piece has a part that is louder than this, decibels below the loud parts; clicks are shorter than so many measures. */
+const WORD = 12;
+const CLICK = 5;
+/** What a piece without a word costs. */
+const NO_WORD = 1e4;
 /** Decibels that a piece costs which is twice as long as the mean. */
 const UNEVEN = 12;
 /** Shortest word, and silence that is left before the first and after the last one, seconds. */
@@ -27,12 +35,11 @@ export function cutWords(samples: Float32Array, sampleRate: number, count: numbe
   const levels = levelsOf(samples, size);
   const sorted = levels.toSorted((a, b) => a - b);
   const quantile = (q: number): number => sorted[Math.floor(q * (sorted.length - 1))] ?? -100;
-  const bar = quantile(0.1) + SOUND * (quantile(0.95) - quantile(0.1));
-  const first = Math.max(
-    0,
-    levels.findIndex((level) => level > bar),
-  );
-  const last = levels.findLastIndex((level) => level > bar);
+  const top = quantile(0.95);
+  const bar = Math.max(top - SPEECH, quantile(0.1) + ABOVE);
+  const loud = levels.map((_, i) => levels.slice(i, i + CLICK).every((level) => level > bar));
+  const first = Math.max(0, loud.indexOf(true));
+  const last = Math.min(levels.length - 1, loud.lastIndexOf(true) + CLICK - 1);
   const least = Math.ceil(SHORTEST / STEP);
   if (!(count >= 1) || last - first < count * least) {
     throw new CairnError(
@@ -51,13 +58,15 @@ export function cutWords(samples: Float32Array, sampleRate: number, count: numbe
     const next = new Float64Array(last + 1).fill(Infinity);
     const before = new Int32Array(last + 1);
     for (let t = first + k * least; t <= last; t++) {
-      for (let s = first; s <= t - least; s++) {
-        const own = cost[s]! + UNEVEN * ((t - s) / mean - 1) ** 2;
+      let loudest = Math.max(...smooth.slice(t - least + 1, t));
+      for (let s = t - least; s >= first; s--) {
+        loudest = Math.max(loudest, smooth[s]!);
+        const own = cost[s]! + UNEVEN * ((t - s) / mean - 1) ** 2 + (loudest < top - WORD ? NO_WORD : 0);
         if (own >= next[t]!) continue;
         next[t] = own;
         before[t] = s;
       }
-      if (k < count) next[t]! += smooth[t]! - quantile(0.1);
+      if (k < count) next[t]! += Math.max(0, smooth[t]! - (top - PAUSE));
     }
     from.push(before);
     cost = next;

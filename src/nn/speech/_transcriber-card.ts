@@ -44,8 +44,8 @@ Trained on the Free Spoken Digit Dataset (Zohar Jackson and contributors, https:
 
 ## Limits
 
-Six speakers, most of them men, recorded close to a microphone: other voices and accents are heard worse, as the rates on unseen
-speakers say. It knows ten words and no others, and may hear a digit in any speech or loud noise.
+Six speakers, most of them men, recorded close to a microphone: other voices and accents are heard
+worse${unseen.length > 0 ? ', as the rates on unseen speakers say' : ''}. It knows ten words and no others, and may hear a digit in any speech or music. Steady hiss, rumble and hum were trained on as silence.
 `;
 }
 

@@ -28,15 +28,23 @@ export interface BeamOptions {
 /** A node of the trie of label sequences: equal sequences are the same node. */
 interface Node {
   readonly parent: Node | undefined;
-  readonly emission: Emission | undefined;
+  readonly label: number;
   readonly length: number;
   readonly children: Map<number, Node>;
   /** Fused log-probabilities minus the acoustic ones, `[vocabulary]`; made on first use. */
   fusion: Float64Array | undefined;
 }
 
+/** When the labels of a sequence were emitted, the last one first. */
+interface Path {
+  readonly emission: Emission;
+  readonly before: Path | undefined;
+}
+
 interface Hypothesis {
   readonly node: Node;
+  /** The likeliest of its alignments that were added up. */
+  readonly path: Path | undefined;
   readonly score: number;
   /** This is where the greedy search stands. */
   readonly greedy: boolean;
@@ -46,9 +54,9 @@ interface Hypothesis {
   readonly wait: number;
 }
 
-const newNode = (parent: Node | undefined, emission: Emission | undefined): Node => ({
+const newNode = (parent: Node | undefined, label: number): Node => ({
   parent,
-  emission,
+  label,
   length: parent ? parent.length + 1 : 0,
   children: new Map(),
   fusion: undefined,
@@ -64,11 +72,17 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
   if (!Number.isInteger(width) || width < 1 || width > 1024) {
     throw new CairnError('bad_beam', `Expected a beam width from 1 to 1024, got ${width}.`);
   }
-  let beam: Hypothesis[] = [{ node: newNode(undefined, undefined), score: 0, greedy: true, done: false, wait: 0 }];
+  let beam: Hypothesis[] = [
+    { node: newNode(undefined, 0), path: undefined, score: 0, greedy: true, done: false, wait: 0 },
+  ];
   let frames = 0;
   let blank = 1;
+  /** The greedy search emitted a label at this frame, or sits one out. */
+  let spoke = false;
   /** The sequence that was handed out as certain. */
   let committed = beam[0]!.node;
+  /** Frame of the last label that was handed out. */
+  let lastFrame = -labelFrames;
 
   const fusionOf = (node: Node): Float64Array => {
     if (node.fusion) return node.fusion;
@@ -84,6 +98,7 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
 
   /** Moves every hypothesis across the frame. */
   const advance = (frame: Float32Array): void => {
+    spoke = beam.some((h) => h.greedy && h.wait > 0);
     let active: Hypothesis[] = beam.map((h) => ({ ...h, done: h.wait > 0, wait: Math.max(0, h.wait - 1) }));
     for (let round = 0; active.some((h) => !h.done); round++) {
       const next = new Map<Node, Hypothesis[]>();
@@ -93,7 +108,8 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
         if (i < 0) same.push(h);
         else {
           const other = same[i]!;
-          same[i] = { ...h, score: logAddExp(h.score, other.score), greedy: h.greedy || other.greedy };
+          const { path } = h.score > other.score ? h : other;
+          same[i] = { ...h, path, score: logAddExp(h.score, other.score), greedy: h.greedy || other.greedy };
         }
         next.set(h.node, same);
       };
@@ -104,6 +120,7 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
       active = prune([...next.values()].flat());
     }
     beam = active;
+    if (spoke) blank = 0;
   };
 
   const expand = (h: Hypothesis, frame: Float32Array, round: number, add: (h: Hypothesis) => void): void => {
@@ -114,16 +131,18 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
     const best = indexOfMax(labels);
     const stays = !fusion || p.blank >= labels[best]!;
     if (h.greedy && stays) blank = Math.exp(p.blank);
-    add({ node: h.node, score: h.score + p.blank, greedy: h.greedy && stays, done: true, wait: 0 });
+    else if (h.greedy) spoke = true;
+    add({ node: h.node, path: h.path, score: h.score + p.blank, greedy: h.greedy && stays, done: true, wait: 0 });
     if (!fusion) return;
     for (const k of topLabels(labels, width)) {
       let child = h.node.children.get(k + 1);
       if (!child) {
-        child = newNode(h.node, { label: k + 1, frame: frames, logProb: p.labels[k]! });
+        child = newNode(h.node, k + 1);
         h.node.children.set(k + 1, child);
       }
       const [score, greedy] = [h.score + labels[k]!, h.greedy && !stays && k === best];
-      add({ node: child, score, greedy, done: labelFrames > 0, wait: Math.max(0, labelFrames - 1) });
+      const path = { emission: { label: k + 1, frame: frames, logProb: p.labels[k]! }, before: h.path };
+      add({ node: child, path, score, greedy, done: labelFrames > 0, wait: Math.max(0, labelFrames - 1) });
     }
   };
 
@@ -133,20 +152,32 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
     return sorted.filter((h, i) => i < width || h.greedy);
   };
 
-  /** Emissions between the sequence handed out so far and another one below it. */
-  const beyond = (node: Node): Emission[] => {
-    const path: Emission[] = [];
-    for (let n: Node | undefined = node; n && n !== committed; n = n.parent) if (n.emission) path.unshift(n.emission);
-    return path;
-  };
   /** The likeliest sequence, whatever it still waits for. */
   const best = (): Hypothesis => {
     const sums = new Map<Node, Hypothesis>();
     for (const h of beam) {
       const same = sums.get(h.node);
-      sums.set(h.node, same ? { ...h, score: logAddExp(h.score, same.score) } : h);
+      const { path } = !same || h.score > same.score ? h : same;
+      sums.set(h.node, { ...h, path, score: same ? logAddExp(h.score, same.score) : h.score });
     }
     return [...sums.values()].reduce((a, b) => (b.score > a.score ? b : a));
+  };
+  /** Labels of the best hypothesis beyond those handed out so far, up to a length; later than the last one by what that takes. */
+  const beyond = ({ node, path }: Hypothesis, length = node.length): Emission[] => {
+    const out: Emission[] = [];
+    let p = path;
+    for (let n = node.length; n > committed.length; n--, p = p!.before) if (n <= length) out.unshift(p!.emission);
+    let least = lastFrame + labelFrames;
+    return out.map((e) => {
+      const frame = Math.max(e.frame, least);
+      least = frame + labelFrames;
+      return { ...e, frame };
+    });
+  };
+  const handOut = (emissions: Emission[], node: Node): Emission[] => {
+    committed = node;
+    lastFrame = emissions.at(-1)?.frame ?? lastFrame;
+    return emissions;
   };
 
   return {
@@ -154,8 +185,7 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
       advance(frame);
       frames++;
       const shared = commonAncestor(beam.map((h) => h.node));
-      const out = beyond(shared);
-      committed = shared;
+      const out = handOut(beyond(best(), shared.length), shared);
       // What is not below the common sequence will not be seen again.
       for (let n = shared.parent; n; n = n.parent) {
         if (n.children.size === 0) break;
@@ -163,11 +193,10 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
       }
       return out;
     },
-    tentative: () => beyond(best().node),
+    tentative: () => beyond(best()),
     finish() {
       const winner = best();
-      const out = beyond(winner.node);
-      committed = winner.node;
+      const out = handOut(beyond(winner), winner.node);
       beam = [winner];
       return out;
     },
@@ -181,12 +210,12 @@ export function createBeamDecoder(joint: HostJoint, options: BeamOptions = {}): 
 }
 
 function lastTwo(node: Node): [number, number] {
-  return [node.emission?.label ?? 0, node.parent?.emission?.label ?? 0];
+  return [node.label, node.parent?.label ?? 0];
 }
 
 function labelsOf(node: Node): number[] {
   const labels: number[] = [];
-  for (let n: Node | undefined = node; n; n = n.parent) if (n.emission) labels.push(n.emission.label);
+  for (let n: Node | undefined = node; n; n = n.parent) if (n.parent) labels.push(n.label);
   return labels.reverse();
 }
 

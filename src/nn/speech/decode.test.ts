@@ -97,6 +97,25 @@ describe('decoding', () => {
     }
   });
 
+  it('a frame that says a label is no silence, nor are those that it takes, in greedy search and in a beam', () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const labelFrames = seed % 4;
+      const joint = randomJoint(seed, 3, 1);
+      const greedy = createGreedyDecoder(joint, { labelFrames });
+      const beam = createBeamDecoder(joint, { width: 1 + (seed % 3), labelFrames });
+      let sits = 0;
+      for (let t = 0; t < 12; t++) {
+        const said = greedy.push(Float32Array.of(t)).length > 0;
+        if (said) sits = Math.max(1, labelFrames);
+        if (sits > 0) expect(greedy.blank).toBe(0);
+        else expect(greedy.blank).toBeGreaterThan(0);
+        beam.push(Float32Array.of(t));
+        expect(beam.blank).toBe(greedy.blank);
+        sits--;
+      }
+    }
+  });
+
   it('what a stream has handed out is a prefix of the result', () => {
     for (let seed = 0; seed < 20; seed++) {
       for (const make of [createGreedyDecoder, createBeamDecoder]) {

@@ -23,7 +23,7 @@ export interface FrameDecoder {
   finish(): Emission[];
   /** log P of what was decided. */
   readonly score: number;
-  /** P(blank) at the end of the last frame. */
+  /** P(blank) at the last frame; 0 where a label was emitted or sits out its frames. */
   readonly blank: number;
 }
 
@@ -48,6 +48,7 @@ export function createGreedyDecoder(joint: HostJoint, options: GreedyOptions = {
       if (wait > 0) {
         wait--;
         frames++;
+        blank = 0;
         return out;
       }
       for (let n = 0; ; n++) {
@@ -67,6 +68,7 @@ export function createGreedyDecoder(joint: HostJoint, options: GreedyOptions = {
         }
       }
       frames++;
+      if (out.length > 0) blank = 0;
       return out;
     },
     tentative: () => [],

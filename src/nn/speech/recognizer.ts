@@ -39,7 +39,10 @@ export interface Transcript {
 export interface TranscribeOptions {
   /** Default: the largest of the model. */
   readonly size?: AsrSize;
-  /** How the beam search goes; false: greedy decoding, which leaves out more words. Default: a beam of 4. */
+  /**
+   * How the beam search goes; false: greedy decoding. Default: greedy where labels take frames, which makes emissions sharp; else a beam
+   * of 4, without which a model leaves out words.
+   */
   readonly beam?: BeamOptions | false;
   /** Sampling rate of the samples; default that of the model. */
   readonly sampleRate?: number;
@@ -192,7 +195,7 @@ function openLive(
   const decoderOf = (one: AsrSize): FrameDecoder => {
     const joint = createHostJoint(config, one, state);
     const labelFrames = config.label_frames;
-    return options.beam === false
+    return options.beam === false || (options.beam === undefined && labelFrames > 0)
       ? createGreedyDecoder(joint, { labelFrames })
       : createBeamDecoder(joint, { labelFrames, ...options.beam });
   };

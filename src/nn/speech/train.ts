@@ -47,7 +47,7 @@ export interface TrainAsrOptions {
   readonly rate?: number;
   /** Scales the gradient of labels by 1 + this. Default 0.005. */
   readonly fastEmit?: number;
-  /** Where examples say when words end. Default 0.15 s before to 0.12 s after; false: words may be emitted anywhere. */
+  /** Where examples say when words end. Default 0.03 s before to 0.09 s after; false: words may be emitted anywhere. */
   readonly emitWithin?: EmissionWindow | false;
   readonly share?: SharedExamples;
   readonly dir?: string;
@@ -64,7 +64,7 @@ export interface TrainedAsr {
   readonly result: TrainResult;
 }
 
-const EMIT_WITHIN: EmissionWindow = { before: 0.15, after: 0.12 };
+const EMIT_WITHIN: EmissionWindow = { before: 0.03, after: 0.09 };
 
 /** Settings of the optimiser of speech models. */
 export const asrOptimizer: OptimizerSettings = { beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.03, clipNorm: 1 };

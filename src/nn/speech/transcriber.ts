@@ -9,7 +9,7 @@ import { asrConfig, type AsrSize, sizesOf } from './config.ts';
 import { type AsrModel, asrTensors, extractSize, roundToHalf, writeAsrModel } from './model.ts';
 import { countSize, createRecognizer, type SizeCost } from './recognizer.ts';
 import { transcriberCard } from './_transcriber-card.ts';
-import type { AsrBatch } from './examples.ts';
+import type { AsrBatch, EmissionWindow } from './examples.ts';
 import { trainAsr } from './train.ts';
 import { type ErrorRate, errorRate } from './wer.ts';
 
@@ -18,6 +18,8 @@ export const DIGIT_WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six'
 
 /** 180 ms: no two digits end closer together. */
 const LABEL_FRAMES = 3;
+/** Digits are emitted around their ends. */
+const EMIT_WITHIN: EmissionWindow = { before: 0.15, after: 0.12 };
 /** Share of training examples in which nobody speaks. */
 const EMPTY = 0.06;
 const BATCH: AsrBatch = { batch: 16, rows: 84, labels: 5 };
@@ -82,6 +84,7 @@ export async function trainTranscriber(
     executor,
     batch: BATCH,
     augment: AUGMENT,
+    emitWithin: EMIT_WITHIN,
     length: { steps },
     fingerprint: JSON.stringify({ seed, steps, holdOut: holdOut ?? null, data: hashClips(clips) }),
     ...(options.dir === undefined ? {} : { dir: options.dir }),
