@@ -7,12 +7,12 @@ import {
   type AsrModel,
   type AsrSize,
   asrTensors,
-  compileStreamEncoder,
   createRecognizer,
   type ErrorRate,
   errorRate,
   SharedExamples,
   sizesOf,
+  streamProgram,
   trainAsr,
 } from 'cairn/nn';
 import { createOrtExecutor, defineProgram, type Executor, ModelState, Rng } from 'cairn/tensor';
@@ -90,9 +90,9 @@ export async function sizes(options: LabOptions): Promise<Part> {
     log(`  ${measured.length} of ${models.length} models measured`);
   }
   const unified = { model: models[0]!, measured: measured[0]! };
-  const time = await funnelTime(models[0]!, models[4] ?? untrained(unpooledConfig), single);
   const flops = await largeFlops(unpooledConfig, single);
-  if (measured.length === 1) return toPart(options, corpus, scale, unified, undefined, flops, time);
+  if (measured.length === 1) return toPart(options, corpus, scale, unified, undefined, flops, undefined);
+  const time = await funnelTime(models[0]!, models[4]!, single);
   const others = { separate: measured.slice(1, 4).map((m) => m[0]!), unpooled: measured[4]! };
   return toPart(options, corpus, scale, unified, others, flops, time);
 }
@@ -102,26 +102,39 @@ function untrained(config: AsrConfig): AsrModel {
   return { config, state: ModelState.init(def, new Rng(1)) };
 }
 
+/** Feature rows of a piece that is long enough for the work to count and not the calls: 7.7 s. */
+const LONG_ROWS = 256;
+
 /** Share of the time of the large encoder without pooling that it takes with pooling; rounds in turn, the fastest of each. */
 async function funnelTime(pooled: AsrModel, unpooled: AsrModel, executor: Executor): Promise<number> {
-  const encoders = await Promise.all(
-    [pooled, unpooled].map(({ config, state }) => compileStreamEncoder(config, ['large'], executor, state)),
-  );
   const { mels, stack } = pooled.config.audio;
-  const rows = new Float32Array(64 * mels * stack);
-  new Rng('funnel').fillNormal(rows);
+  const features = new Float32Array(LONG_ROWS * mels * stack);
+  new Rng('funnel').fillNormal(features);
+  const valid = new Float32Array(LONG_ROWS).fill(1);
+  const encoders = await Promise.all(
+    [pooled, unpooled].map(async ({ config, state }) => {
+      const def = streamProgram(config, ['large'], LONG_ROWS);
+      const carried = def.graph.inputs
+        .filter((x) => x.name.startsWith('in:'))
+        .map((x) => [x.name, new Float32Array(sizeOf(def.graph.nodes[x.node]!.outputs[0]!.shape))] as const);
+      const program = await executor.compile(def, { state });
+      return { program, feeds: { features, valid, ...Object.fromEntries(carried) } };
+    }),
+  );
   const fastest = encoders.map(() => Infinity);
-  for (let round = 0; round < 30; round++) {
-    for (const [i, encoder] of encoders.entries()) {
-      const stream = encoder.open();
+  // The first rounds warm up.
+  for (let round = 0; round < 200; round++) {
+    for (const [i, { program, feeds }] of encoders.entries()) {
       const started = performance.now();
-      await stream.push(rows);
-      fastest[i] = Math.min(fastest[i]!, performance.now() - started);
+      await program.run(feeds);
+      if (round >= 10) fastest[i] = Math.min(fastest[i]!, performance.now() - started);
     }
   }
-  for (const encoder of encoders) await encoder[Symbol.asyncDispose]();
+  for (const { program } of encoders) await program.dispose();
   return fastest[0]! / fastest[1]!;
 }
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
 /** Work of the large encoder of a config for a second of sound, which no training changes. */
 async function largeFlops(config: AsrConfig, executor: Executor): Promise<number> {
@@ -192,7 +205,7 @@ function toPart(
   { model, measured }: { readonly model: AsrModel; readonly measured: readonly Measured[] },
   others: { readonly separate: readonly Measured[]; readonly unpooled: readonly Measured[] } | undefined,
   unpooledFlops: number,
-  funnelShare: number,
+  funnelShare: number | undefined,
 ): Part {
   const total = [...asrTensors(model).values()].reduce((n, t) => n + t.data.length, 0);
   const apart = measured.reduce((n, m) => n + m.parameters, 0);
@@ -254,14 +267,6 @@ function toPart(
       holds: saved <= 0.75,
     },
     {
-      id: 'asr-funnel-time',
-      says: 'Funnel pooling saves at least a quarter of the time of the large encoder, rounds in turn, the fastest of each.',
-      kind: 'measured',
-      value: funnelShare,
-      target: 'value <= 0.75',
-      holds: funnelShare <= 0.75,
-    },
-    {
       id: 'asr-real-time',
       says: 'The large size hears ten times as fast as one speaks, front end and decoder included, in seconds of one core.',
       kind: 'measured',
@@ -270,6 +275,16 @@ function toPart(
       holds: large.realTimeFactor <= 0.1,
     },
   ];
+  if (funnelShare !== undefined) {
+    claims.push({
+      id: 'asr-funnel-time',
+      says: 'Funnel pooling saves at least a quarter of the time of the large encoder, rounds in turn, the fastest of each.',
+      kind: 'measured',
+      value: funnelShare,
+      target: 'value <= 0.75',
+      holds: funnelShare <= 0.75,
+    });
+  }
   if (others) claims.push(...comparisons(measured, others, on));
   const row =
     (name: string) =>
