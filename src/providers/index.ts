@@ -14,6 +14,7 @@ export {
 export { ProviderError, type ProviderErrorOptions, type Remedy, remedyOf, retryAfter } from './provider-error.ts';
 export { Breaker, type BreakerOptions, type BreakerState } from './breaker.ts';
 export { backoffMs, pause } from './backoff.ts';
+export { RequestSignal, toAbortSignal } from './request-signal.ts';
 export { createRedactor, REDACTED, redactJson } from './redact.ts';
 export { EventParser, readEvents } from './sse.ts';
 export { countAt, isObject, type JsonObject, type JsonValue, listAt, objectAt, textAt } from './json.ts';

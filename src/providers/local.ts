@@ -3,6 +3,7 @@
 import type { Mind } from '../mind/index.ts';
 import { isObject, type JsonObject, listAt, textAt } from './json.ts';
 import { ProviderError } from './provider-error.ts';
+import { toAbortSignal } from './request-signal.ts';
 import type { ChatCall, ChatReply, Provider } from './types.ts';
 
 export interface LocalOptions {
@@ -38,7 +39,7 @@ export function createLocalProvider(options: LocalOptions): Provider {
     }
     const input = model.toInput(lastWords(body));
     if (input === undefined) throw abstained(name);
-    const reply = await options.mind.ask(model.task, input, { signal, remember: false });
+    const reply = await options.mind.ask(model.task, input, { signal: toAbortSignal(signal), remember: false });
     if (reply.output === undefined) throw abstained(name);
     const content = model.toText(reply.output);
     const usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, thoughtTokens: 0 };

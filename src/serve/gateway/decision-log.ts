@@ -25,8 +25,8 @@ export class DecisionLog {
   readonly #state: GatewayState;
   readonly #log: (line: string) => void;
   readonly #pace: (typeof PACE)['own' | 'shared'];
-  /** Not written yet: the latest word of each. */
-  readonly #waiting = new Map<string, DecisionRecord>();
+  /** Not written yet: the latest word of each. No `Map`: see `Slots`. */
+  readonly #waiting: Record<string, DecisionRecord> = Object.create(null) as Record<string, DecisionRecord>;
   /** Of these, what is no text yet, and what is. */
   #records: DecisionRecord[] = [];
   #rows: { readonly record: DecisionRecord; readonly row: Row }[] = [];
@@ -42,14 +42,14 @@ export class DecisionLog {
 
   /** Takes a decision, or what was learned of it since. */
   add(record: DecisionRecord): void {
-    this.#waiting.set(record.id, record);
+    this.#waiting[record.id] = record;
     this.#records.push(record);
     if (!this.#encoding) this.#timer ??= setTimeout(this.#encodeSome, this.#pace.everyMs);
   }
 
   /** A decision that is not written yet. */
   waiting(id: string): DecisionRecord | undefined {
-    return this.#waiting.get(id);
+    return this.#waiting[id];
   }
 
   /** Writes what was added before. Never throws: what cannot be written waits and is said. */
@@ -70,7 +70,7 @@ export class DecisionLog {
   #encode(most: number): void {
     for (const record of this.#records.splice(0, most)) {
       // Of several words on the same decision the latest is written.
-      if (this.#waiting.get(record.id) !== record) continue;
+      if (this.#waiting[record.id] !== record) continue;
       this.#rows.push({ record, row: { id: record.id, at: record.at, value: JSON.stringify(record) } });
     }
   }
@@ -96,14 +96,14 @@ export class DecisionLog {
         this.#keep(rows.slice(from));
         return;
       }
-      for (const { record } of some) if (this.#waiting.get(record.id) === record) this.#waiting.delete(record.id);
+      for (const { record } of some) if (this.#waiting[record.id] === record) delete this.#waiting[record.id];
     }
   }
 
   /** What was refused is tried again with the next; a state that is away for long must not fill the memory: the latest are kept. */
   #keep(rows: readonly { readonly record: DecisionRecord; readonly row: Row }[]): void {
-    this.#rows = [...rows, ...this.#rows].filter(({ record }) => this.#waiting.get(record.id) === record);
+    this.#rows = [...rows, ...this.#rows].filter(({ record }) => this.#waiting[record.id] === record);
     for (const { record } of this.#rows.splice(0, Math.max(0, this.#rows.length - MOST_WAITING)))
-      this.#waiting.delete(record.id);
+      delete this.#waiting[record.id];
   }
 }

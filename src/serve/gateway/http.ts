@@ -1,6 +1,7 @@
 // The OpenAI-compatible endpoints on Node's own request and response: nothing between a stream and the client.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { JsonObject } from '../../providers/index.ts';
+import { type JsonObject, RequestSignal } from '../../providers/index.ts';
+import { Slots } from '../_slots.ts';
 import type { CacheWish } from './answers/index.ts';
 import { answerChat, type ChatHeaders } from './chat.ts';
 import { answerEmbeddings } from './embeddings.ts';
@@ -25,25 +26,22 @@ export interface HandlerOptions {
 }
 
 export function createGatewayHandler(options: HandlerOptions): GatewayHandler {
-  // One controller a request, ended by its client or with the server.
-  const open = new Set<AbortController>();
+  // One signal a request, ended by its client or with the server.
+  const open = new Slots<RequestSignal>();
   const { closing } = options;
-  closing.addEventListener('abort', () => open.forEach((controller) => controller.abort(closing.reason)), {
+  closing.addEventListener('abort', () => open.values().forEach((signal) => signal.abort(closing.reason)), {
     once: true,
   });
   return (request, response) => {
     const began = performance.now();
-    const controller = new AbortController();
-    if (closing.aborted) controller.abort(closing.reason);
-    open.add(controller);
+    const signal = new RequestSignal();
+    if (closing.aborted) signal.abort(closing.reason);
+    const slot = open.add(signal);
     response.once('close', () => {
-      open.delete(controller);
-      if (!response.writableFinished)
-        controller.abort(new GatewayError('closing', 'The client left.', { status: 499 }));
+      open.take(slot);
+      if (!response.writableFinished) signal.abort(new GatewayError('closing', 'The client left.', { status: 499 }));
     });
-    void handle(options, request, response, controller.signal, began).catch((error: unknown) =>
-      sendError(response, error),
-    );
+    void handle(options, request, response, signal, began).catch((error: unknown) => sendError(response, error));
   };
 }
 

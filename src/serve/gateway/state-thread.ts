@@ -2,6 +2,7 @@
 // The same file and the same calls as `openSqliteState`, in the order in which they are made.
 import { Worker } from 'node:worker_threads';
 import { CairnError } from '../../errors.ts';
+import { Slots } from '../_slots.ts';
 import { inDirectory } from './_database.ts';
 import { createSqliteState, type SqliteState } from './_sqlite-state.mjs';
 import type { GatewayState } from './state.ts';
@@ -20,8 +21,7 @@ export function openStateThread(path: string): GatewayState {
   inDirectory(path, () => createSqliteState(path)).close();
   const worker = new Worker(new URL('./_state-worker.mjs', import.meta.url), { workerData: { path }, execArgv: [] });
   worker.unref();
-  const waiting = new Map<number, Waiting>();
-  let sent = 0;
+  const waiting = new Slots<Waiting>();
   let dead: CairnError | undefined;
   const ended = (cause: unknown): void => {
     dead ??= new CairnError('state_unavailable', 'Expected the thread that keeps the state to go on, got its end.', {
@@ -29,13 +29,11 @@ export function openStateThread(path: string): GatewayState {
       cause,
     });
     for (const { reject } of waiting.values()) reject(dead);
-    waiting.clear();
   };
   worker.on('error', ended);
   worker.on('exit', ended);
   worker.on('message', ({ number, value, fault }: { number: number; value?: unknown; fault?: string }) => {
-    const call = waiting.get(number);
-    waiting.delete(number);
+    const call = waiting.take(number);
     if (waiting.size === 0) worker.unref();
     if (fault === undefined) call?.resolve(value as never);
     else {
@@ -50,9 +48,9 @@ export function openStateThread(path: string): GatewayState {
       if (dead !== undefined) return reject(dead);
       // While a call is under way the process waits for it.
       if (waiting.size === 0) worker.ref();
-      waiting.set(++sent, { resolve, reject });
+      const number = waiting.add({ resolve, reject });
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      worker.postMessage({ number: sent, call, args });
+      worker.postMessage({ number, call, args });
     });
   return {
     shared: false,

@@ -1,5 +1,5 @@
 // Features of an ask for answers by likeness: the fitted router's own (computed here, lexical), or a configured embeddings model's.
-import { isObject, listAt, objectAt, countAt } from '../../../providers/index.ts';
+import { countAt, isObject, listAt, objectAt, toAbortSignal } from '../../../providers/index.ts';
 import type { CacheConfig } from '../config.ts';
 import type { Spender } from '../ledger.ts';
 import type { Ledger } from '../ledger.ts';
@@ -51,7 +51,7 @@ async function remoteVector(ask: string, input: AskVectorInput): Promise<AskVect
   const hold = await ledger.reserve(pool.config, spender, costs(tokens));
   try {
     const body = { model: arm.config.model ?? arm.id, input: ask };
-    const signal = AbortSignal.any([input.signal, AbortSignal.timeout(EMBED_MS)]);
+    const signal = AbortSignal.any([toAbortSignal(input.signal), AbortSignal.timeout(EMBED_MS)]);
     const answer = await arm.provider.embed({ body, signal });
     const spent = costs(countAt(objectAt(answer, 'usage'), 'prompt_tokens') ?? tokens);
     await hold.settle(spent);
