@@ -78,3 +78,15 @@ export function newestRun(dataDir: string): string | undefined {
     .map((dir) => ({ dir, at: statSync(join(dir, 'model.safetensors')).mtimeMs }));
   return done.sort((a, b) => b.at - a.at)[0]?.dir;
 }
+
+/**
+ * The newest run, for commands that take `--model DIR` instead.
+ * @throws CairnError `no_model`
+ */
+export function expectRun(dataDir: string): string {
+  const dir = newestRun(dataDir);
+  if (dir !== undefined) return dir;
+  throw new CairnError('no_model', `Expected a trained model below ${dataDir}, got none.`, {
+    hint: 'Train one with `cairn train lm --text FILE`, or pass --model DIR.',
+  });
+}

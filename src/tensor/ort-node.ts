@@ -1,7 +1,7 @@
 // ONNX Runtime for Node: the CPU, or a GPU through WebGPU. Loads the package with the first executor.
 import type * as Ort from 'onnxruntime-node';
 import { CairnError } from '../errors.ts';
-import { ORT_OPTIMIZATION, ORT_WEBGPU_OPTIMIZATION, OrtExecutor } from './ort.ts';
+import { graphsFor, OrtExecutor } from './ort.ts';
 import type { CacheEvent } from './program.ts';
 
 export interface OrtExecutorOptions {
@@ -36,10 +36,11 @@ export async function createOrtExecutor(options: OrtExecutorOptions = {}): Promi
   const { availableParallelism } = await import('node:os');
   const { provider = 'cpu', threads = Math.min(availableParallelism(), 8) } = options;
   const spin = threads > 1 ? Math.round(options.spinMicroseconds ?? 100) : 0;
+  const { target, optimization } = graphsFor(provider);
   return new OrtExecutor(ort, {
     id: `ort-node-${provider}-${threads}`,
     threads,
-    target: provider === 'webgpu' ? 'webgpu' : 'train',
+    target,
     writesInto: provider === 'cpu',
     ...(options.cacheSize === undefined ? {} : { cacheSize: options.cacheSize }),
     ...(options.log === undefined ? {} : { log: options.log }),
@@ -57,7 +58,7 @@ export async function createOrtExecutor(options: OrtExecutorOptions = {}): Promi
           intra_op: spin > 0 ? { allow_spinning: '1', spin_duration_us: String(spin) } : { allow_spinning: '0' },
           force_spinning_stop: '1',
         },
-        optimization: provider === 'webgpu' ? ORT_WEBGPU_OPTIMIZATION : ORT_OPTIMIZATION,
+        optimization,
       },
     },
   });

@@ -2,7 +2,7 @@
 // script is the caller's to import, so that no bundle has it unasked: 'onnxruntime-web/wasm' or 'onnxruntime-web/webgpu'.
 import type { Env } from 'onnxruntime-web';
 import { CairnError } from '../errors.ts';
-import { ORT_OPTIMIZATION, ORT_WEBGPU_OPTIMIZATION, OrtExecutor, type OrtRuntime } from './ort.ts';
+import { graphsFor, OrtExecutor, type OrtRuntime } from './ort.ts';
 import type { CacheEvent } from './program.ts';
 
 export interface OrtWebOptions {
@@ -34,10 +34,11 @@ export async function createOrtWebExecutor(
   if (provider === 'webgpu') await expectAdapter();
   ort.env.wasm.numThreads = threads;
   if (options.wasmPaths !== undefined) ort.env.wasm.wasmPaths = options.wasmPaths;
+  const { target, optimization } = graphsFor(provider);
   return new OrtExecutor(ort, {
     id: `ort-web-${provider}-${threads}`,
     threads,
-    target: provider === 'webgpu' ? 'webgpu' : 'train',
+    target,
     writesInto: false,
     ...(options.cacheSize === undefined ? {} : { cacheSize: options.cacheSize }),
     ...(options.log === undefined ? {} : { log: options.log }),
@@ -45,7 +46,7 @@ export async function createOrtWebExecutor(
       executionProviders: [provider],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 4,
-      extra: { optimization: provider === 'webgpu' ? ORT_WEBGPU_OPTIMIZATION : ORT_OPTIMIZATION },
+      extra: { optimization },
     },
   });
 }

@@ -28,10 +28,16 @@ export const ORT_OPTIMIZATION = {
   disable_specified_optimizers: 'MatmulTransposeFusion;MatMulAddFusion',
 } as const;
 
-/** On WebGPU also what gives zeros back to convolutions whose kernel gets them wrong (see ops/_conv-onnx.ts). */
-export const ORT_WEBGPU_OPTIMIZATION = {
-  disable_specified_optimizers: `${ORT_OPTIMIZATION.disable_specified_optimizers};Pad_Fusion`,
-} as const;
+/** How graphs are written and optimised for a provider of the runtime. */
+export function graphsFor(provider: string): {
+  readonly target: OnnxTarget;
+  readonly optimization: { readonly disable_specified_optimizers: string };
+} {
+  if (provider !== 'webgpu') return { target: 'train', optimization: ORT_OPTIMIZATION };
+  // Pad_Fusion gives zeros back to convolutions whose kernel gets them wrong (see ops/_conv-onnx.ts).
+  const off = `${ORT_OPTIMIZATION.disable_specified_optimizers};Pad_Fusion`;
+  return { target: 'webgpu', optimization: { disable_specified_optimizers: off } };
+}
 
 export interface OrtRuntimeOptions {
   readonly id: string;

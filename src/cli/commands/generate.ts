@@ -14,7 +14,7 @@ import {
 import { createOrtExecutor } from '../../tensor/index.ts';
 import type { Command } from '../command.ts';
 import type { Io } from '../io.ts';
-import { newestRun } from '../run-dir.ts';
+import { expectRun } from '../run-dir.ts';
 
 export const generate: Command = {
   name: 'generate',
@@ -53,12 +53,7 @@ export const generate: Command = {
     'cairn generate --prompt "ROMEO:" --temperature 0.8 --seed 3',
   ],
   async run(args, io) {
-    const dir = args.text('model') ?? newestRun(io.dataDir);
-    if (dir === undefined) {
-      throw new CairnError('no_model', `Expected a trained model below ${io.dataDir}, got none.`, {
-        hint: 'Train one with `cairn train lm --text FILE`, or pass --model DIR.',
-      });
-    }
+    const dir = args.text('model') ?? expectRun(io.dataDir);
     const executor = await createOrtExecutor();
     try {
       const model = await loadLm(resolve(dir), executor);

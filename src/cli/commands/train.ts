@@ -18,7 +18,7 @@ import {
 import { createOrtExecutor } from '../../tensor/index.ts';
 import { type Args, type Command, type CommandResult, nearest } from '../command.ts';
 import type { Io } from '../io.ts';
-import { createRunDir, newestRun } from '../run-dir.ts';
+import { createRunDir, expectRun } from '../run-dir.ts';
 import { formatTable } from '../table.ts';
 import { trainDigitTranscriber } from './_train-transcriber.ts';
 
@@ -190,12 +190,7 @@ async function writeTeacherFile(args: Args, io: Io): Promise<CommandResult> {
   if (file === undefined || out === undefined) {
     throw new CairnError('usage', 'Expected --text FILE and --out FILE, got less.');
   }
-  const dir = args.text('model') ?? newestRun(io.dataDir);
-  if (dir === undefined) {
-    throw new CairnError('no_model', `Expected a trained model below ${io.dataDir}, got none.`, {
-      hint: 'Train one with `cairn train lm --text FILE`, or pass --model DIR.',
-    });
-  }
+  const dir = args.text('model') ?? expectRun(io.dataDir);
   const executor = await createOrtExecutor();
   try {
     const model = await loadLm(resolve(dir), executor);
