@@ -10,6 +10,7 @@ import {
   type Program,
   type ProgramDef,
   type ProgramOptions,
+  rowGradientArrays,
   ROWS,
   type RowRule,
   type Tensor,
@@ -51,7 +52,8 @@ export function addOptimizer(b: Builder, objective: Tensor, settings: OptimizerS
 }
 
 /**
- * Compiles a step; tables with the tag `rows` are updated by the same `run`, at the rate times `lrScale.rows`.
+ * Compiles a step; tables with the tag `rows` are updated by the same `run`, at the rate times `lrScale.rows`. The outputs
+ * that these updates are made of hold until the next run.
  * @example
  * await using program = await compileTrainStep(executor, step, state, settings);
  */
@@ -65,9 +67,10 @@ export async function compileTrainStep(
   const update = createRowOptimizer(step, state, { beta1, beta2, eps, rule, rateScale: lrScale?.[ROWS] ?? 1 });
   const program = await executor.compile(step, { state });
   if (!update) return program;
+  const gradients = rowGradientArrays(step);
   return {
-    async run(feeds) {
-      const outputs = await program.run(feeds);
+    async run(feeds, into) {
+      const outputs = await program.run(feeds, { ...gradients, ...into });
       const rate = (name: string): number => {
         const fed = feeds[name];
         if (typeof fed === 'number') return fed;

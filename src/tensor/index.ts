@@ -136,6 +136,13 @@ export { encodeModel, type OnnxModel } from './onnx-proto.ts';
 export { decodeModel } from './onnx-read.ts';
 export { ProgramCache, type CacheEvent } from './program.ts';
 export * from './optim.ts';
-export { createRowOptimizer, ROWS, type RowOptimizer, type RowRule, type RowStep } from './row-optim.ts';
+export {
+  createRowOptimizer,
+  rowGradientArrays,
+  ROWS,
+  type RowOptimizer,
+  type RowRule,
+  type RowStep,
+} from './row-optim.ts';
 export * from './schedule.ts';
 export { exportModel, exportOnnx, type ExportOptions } from './export.ts';

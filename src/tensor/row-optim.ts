@@ -3,10 +3,12 @@
 // state in place. A step then costs the same for a table of a thousand rows and of a million.
 // Row-wise AdaGrad: Duchi et al. (2011), one accumulator a row; lazy Adam: moments of rows that were not read stay as they are.
 import { CairnError } from '../errors.ts';
+import { adamOnRows, createRowSums, type Read } from './_row-loops.ts';
 import type { Builder } from './builder.ts';
+import { allocate } from './dtype.ts';
 import type { HostTensor, ModelState } from './executor.ts';
 import { grad } from './grad.ts';
-import type { ParamSpec, ProgramDef } from './graph.ts';
+import { type ParamSpec, type ProgramDef, typeOf } from './graph.ts';
 import type { Gradient } from './optim.ts';
 import { sizeOf } from './shape.ts';
 import type { Tensor } from './tensor.ts';
@@ -79,6 +81,17 @@ export interface RowStep {
   readonly c2: number;
 }
 
+/** Arrays for the gradients that a program gives to `createRowOptimizer`, to be written by each run. */
+export function rowGradientArrays({ graph }: ProgramDef): Record<string, HostTensor> {
+  const arrays: Record<string, HostTensor> = {};
+  for (const { name, port } of graph.outputs) {
+    if (OUTPUT.exec(name)?.[1] !== 'gradient') continue;
+    const { shape, dtype } = typeOf(graph, port);
+    arrays[name] = { data: allocate(dtype, sizeOf(shape)), shape, dtype };
+  }
+  return arrays;
+}
+
 /** Updates the rows that a run of the program read, from its outputs; call it after runs that count. */
 export type RowOptimizer = (outputs: Readonly<Record<string, HostTensor>>, step: RowStep) => void;
 
@@ -114,11 +127,6 @@ export function createRowOptimizer(
   };
 }
 
-interface Read {
-  readonly index: ArrayLike<number>;
-  readonly gradient: ArrayLike<number>;
-}
-
 function tableOf(
   spec: ParamSpec,
   state: ModelState,
@@ -133,64 +141,30 @@ function tableOf(
   };
   if (rule === 'adam') moment('m', spec.shape);
   moment('v', rule === 'adam' ? spec.shape : [rows]);
-  /** Place of a row among the sums of this step, or -1. */
-  const placeOf = new Int32Array(rows).fill(-1);
+  const sumByRow = createRowSums(rows, width);
   const update = (reads: readonly Read[], { lr, c1, c2 }: RowStep): void => {
-    const { touched, sums, finite } = sumByRow(reads, placeOf, width);
-    if (!finite) return;
+    const read = sumByRow(reads);
+    if (!read.finite) return;
     const w = state.writable(spec.name);
     const v = state.writable(`v:${spec.name}`);
     if (rule === 'adagrad') {
-      touched.forEach((row, place) => {
+      const { count, touched, sums } = read;
+      for (let place = 0; place < count; place++) {
+        const row = touched[place]!;
         let square = 0;
         for (let k = 0; k < width; k++) square += sums[place * width + k]! ** 2;
         v[row] = v[row]! + square / width;
         const step = (lr * rateScale) / (Math.sqrt(v[row]!) + eps);
         for (let k = 0; k < width; k++) w[row * width + k] = w[row * width + k]! - step * sums[place * width + k]!;
-      });
+      }
       return;
     }
     const m = state.writable(`m:${spec.name}`);
-    // As in optim.ts, moments are kept divided by 1 - beta.
     const spread = Math.sqrt(c2 / (1 - beta2));
     const step = (lr * rateScale * (1 - beta1) * spread) / c1;
-    touched.forEach((row, place) => {
-      for (let k = 0; k < width; k++) {
-        const at = row * width + k;
-        const g = sums[place * width + k]!;
-        const first = (m[at] = m[at]! * beta1 + g);
-        const second = (v[at] = v[at]! * beta2 + g * g);
-        w[at] = w[at]! - (step * first) / (Math.sqrt(second) + spread * eps);
-      }
-    });
+    adamOnRows(w, m, v, read, width, { beta1, beta2, step, floor: spread * eps });
   };
   return { spec, update };
-}
-
-/** Sums the gradients of reads of the same row. */
-function sumByRow(
-  reads: readonly Read[],
-  placeOf: Int32Array,
-  width: number,
-): { touched: number[]; sums: Float64Array; finite: boolean } {
-  const touched: number[] = [];
-  const total = reads.reduce((n, r) => n + r.index.length, 0);
-  const sums = new Float64Array(total * width);
-  let finite = true;
-  for (const { index, gradient } of reads) {
-    for (let i = 0; i < index.length; i++) {
-      const row = index[i]!;
-      let place = placeOf[row]!;
-      if (place < 0) place = placeOf[row] = touched.push(row) - 1;
-      for (let k = 0; k < width; k++) {
-        const g = gradient[i * width + k]!;
-        sums[place * width + k] = sums[place * width + k]! + g;
-        finite &&= Number.isFinite(g);
-      }
-    }
-  }
-  for (const row of touched) placeOf[row] = -1;
-  return { touched, sums, finite };
 }
 
 function zerosLike(spec: ParamSpec, size: number): Float32Array | Float64Array {

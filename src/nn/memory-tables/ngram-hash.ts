@@ -19,13 +19,15 @@ export interface NgramHash {
 export function ngramRows(hash: NgramHash, ids: ArrayLike<number>, before: ArrayLike<number> = []): Int32Array {
   const { ngram, entries, hashes } = hash;
   const out = new Int32Array(ids.length * hashes);
+  const lead = ngram - 1;
+  /** The id at a place before these too. */
   const idAt = (t: number): number => (t >= 0 ? ids[t]! : (before[before.length + t] ?? -1));
-  for (let t = 0; t < ids.length; t++) {
-    for (let m = 0; m < hashes; m++) {
-      const salt = saltOf(m);
+  for (let m = 0; m < hashes; m++) {
+    const salt = saltOf(m);
+    for (let t = 0; t < ids.length; t++) {
       let h = 2166136261;
-      for (let i = t - ngram + 1; i <= t; i++) {
-        h = Math.imul(h ^ idAt(i), 16777619);
+      for (let i = t - lead; i <= t; i++) {
+        h = Math.imul(h ^ (t < lead ? idAt(i) : ids[i]!), 16777619);
         h ^= h >>> 15;
         h = Math.imul(h, salt);
         h ^= h >>> 13;
