@@ -40,6 +40,7 @@ const NO_HOLD: Hold = { settle: async () => undefined, release: async () => unde
 export class Ledger {
   readonly #state: GatewayState;
   readonly #now: () => number;
+  /** What the state did not take. */
   readonly #owed = new Set<Owed>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -109,9 +110,7 @@ export class Ledger {
   }
 
   async #settle(reservation: Reservation, budgets: readonly BudgetConfig[], spent: Spending): Promise<void> {
-    const owed = { reservation, spent: budgets.map((budget) => spent[budget.unit]) };
-    this.#owed.add(owed);
-    await this.#pay(owed);
+    await this.#pay({ reservation, spent: budgets.map((budget) => spent[budget.unit]) });
   }
 
   /** An answer that was paid for is not lost because its price could not be written at once. */
@@ -120,6 +119,7 @@ export class Ledger {
       await this.#state.settle(owed.reservation, owed.spent);
       this.#owed.delete(owed);
     } catch {
+      this.#owed.add(owed);
       this.#timer ??= setTimeout(() => void this.settleOwed(), OWED_EVERY_MS).unref();
     }
   }
