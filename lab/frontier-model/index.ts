@@ -1,10 +1,12 @@
 // Mechanisms that the Gemini 2.5 report (arXiv 2507.06261) describes, on local solvers and tiny networks: thinking budgets as arms of
 // a router, budgets that are hints and not limits, distillation from the k largest teacher probabilities, thinking within a budget,
-// replay that finds silent corruption, a sparse mixture of experts. Not that model, and not its figures.
+// replay that finds silent corruption, a sparse mixture of experts, keys that are found in long texts. Not that model, and not its
+// figures.
 import type { LabOptions, LabReport } from '../report.ts';
 import { budgetArms } from './arms.ts';
 import { distillation } from './distillation.ts';
 import { mixture } from './experts.ts';
+import { needle } from './needle/needle.ts';
 import type { Part } from './part.ts';
 import { replay } from './replay.ts';
 import { softBudget } from './soft-budget.ts';
@@ -21,6 +23,7 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['thinking within a budget', () => thinking(options)],
     ['deterministic replay', () => replay(options)],
     ['a sparse mixture of experts', () => mixture(options)],
+    ['keys in long texts', () => needle(options)],
   ];
   const done: Part[] = [];
   for (const [name, part] of parts) {
