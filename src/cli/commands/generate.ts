@@ -1,19 +1,24 @@
 // `cairn generate`: samples from a trained language model, streaming the text as it comes.
 import { resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import type { Tokenizer } from '../../data/index.ts';
+import { readPng, readWav, resampleAudio, type Tokenizer, toInk } from '../../data/index.ts';
 import {
+  encodeMixed,
   type Generation,
   generate as sample,
   type GenerationEnd,
+  hasSoft,
+  type LanguageModel,
   loadLm,
+  placeParts,
   thinkingLimit,
   type ThinkingOptions,
   type ThoughtEnd,
 } from '../../nn/index.ts';
 import { createOrtExecutor } from '../../tensor/index.ts';
-import type { Command } from '../command.ts';
+import type { Args, Command } from '../command.ts';
 import type { Io } from '../io.ts';
+import { readBounded } from '../read-file.ts';
 import { expectRun } from '../run-dir.ts';
 
 export const generate: Command = {
@@ -22,7 +27,19 @@ export const generate: Command = {
   usage: 'generate [--model DIR] [--prompt TEXT] [--tokens N]',
   options: {
     model: { type: 'string', value: 'DIR', about: 'model directory (default: the newest run)' },
-    prompt: { type: 'string', value: 'TEXT', about: 'text to continue (default: a newline)' },
+    prompt: {
+      type: 'string',
+      value: 'TEXT',
+      about: 'text to continue (default: a newline, or nothing but --image and --audio)',
+    },
+    image: {
+      type: 'string',
+      value: 'FILE',
+      multiple: true,
+      about:
+        'a PNG where the prompt has the mark of pictures, <image> for example, or after the prompt; scaled to the model',
+    },
+    audio: { type: 'string', value: 'FILE', multiple: true, about: 'a WAV in the same way, where its mark is' },
     tokens: { type: 'number', about: 'how many to add (default 300)' },
     temperature: { type: 'number', about: '0 is greedy (default: of the model)' },
     'top-k': { type: 'number', about: 'keep the k most probable' },
@@ -51,13 +68,17 @@ export const generate: Command = {
   examples: [
     'cairn generate --prompt "31415=" --thinking 16 --stop "\\n"',
     'cairn generate --prompt "ROMEO:" --temperature 0.8 --seed 3',
+    'cairn generate --model DIR --prompt "<image>+<audio>=" --image three.png --audio four.wav --tokens 1',
   ],
   async run(args, io) {
     const dir = args.text('model') ?? expectRun(io.dataDir);
     const executor = await createOrtExecutor();
     try {
       const model = await loadLm(resolve(dir), executor);
-      const prompt = args.text('prompt') ?? '\n';
+      const given = await givenParts(model, args);
+      const some = given.images.length + given.sounds.length > 0;
+      const prompt = args.text('prompt') ?? (some ? '' : '\n');
+      const mixed = some || hasSoft(model.config) ? await encodeMixed(model, placeParts(model, prompt, given)) : prompt;
       const setting = <K extends string>(
         key: K,
         option: string,
@@ -81,7 +102,7 @@ export const generate: Command = {
         });
       }
       const started = performance.now();
-      const run = sample(model, prompt, {
+      const run = sample(model, mixed, {
         parallel: stacks === 'auto' ? stacks : stacks === 'threads',
         maxTokens: tokens ?? 300 + (limit ?? 0),
         frozen: true,
@@ -116,6 +137,24 @@ export const generate: Command = {
     }
   },
 };
+
+/** The files of `--image` and `--audio` as the model takes them. @throws CairnError `no_file`, or that of a bad file */
+async function givenParts(
+  { config }: LanguageModel,
+  args: Args,
+): Promise<{ images: Float32Array[]; sounds: Float32Array[] }> {
+  const images: Float32Array[] = [];
+  const sounds: Float32Array[] = [];
+  for (const file of args.list('image')) {
+    const png = readPng(await readBounded(resolve(file), 'image', 'a picture'));
+    images.push(toInk(png, config.image_size ?? 1)); // a model that sees none is refused where it would stand
+  }
+  for (const file of args.list('audio')) {
+    const { samples, sampleRate } = readWav(await readBounded(resolve(file), 'audio', 'a WAV file'));
+    sounds.push(resampleAudio(samples, sampleRate, config.audio?.sample_rate ?? sampleRate));
+  }
+  return { images, sounds };
+}
 
 /** What `--thinking` asks for. @throws CairnError `usage`, or `no_thinking` for a model that cannot */
 function thinkingOf(

@@ -3,3 +3,4 @@ export { createGray, grayFromRgba, resample, resize, rotate, type GrayImage, typ
 export { readPng, writePng, type ReadPngOptions } from './png.ts';
 export { renderBoard, type RenderBoardOptions } from './render-board.ts';
 export { toDigitImage, type DigitImage } from './to-digit.ts';
+export { toInk } from './to-ink.ts';

@@ -11,4 +11,5 @@ export {
   readMixed,
 } from './mixed-prompt.ts';
 export { placesIn, softFeeds } from './feeds.ts';
+export { type GivenParts, placeParts } from './place-parts.ts';
 export * from './train-mixed.ts';
