@@ -11,7 +11,7 @@ import {
   type OptimizerSettings,
   train,
 } from 'cairn/nn';
-import { crossEntropy, type Executor, ModelState, Rng, ROWS } from 'cairn/tensor';
+import { crossEntropy, type Executor, ModelState, type Rng, ROWS } from 'cairn/tensor';
 import { hide, KEYS, lesson, type Needle, tokenizer } from './haystack.ts';
 
 const RECIPE: OptimizerSettings = {
