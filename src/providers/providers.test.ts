@@ -10,6 +10,7 @@ import type { ChatChunk, Provider } from './types.ts';
 
 let fault: Fault | undefined;
 let upstream: MockUpstream;
+const served: number[] = [];
 const providers: Provider[] = [];
 const timeouts = { connect: 300, firstByte: 300, idle: 300, total: 2_000 };
 const KEY = 'sk-test-canary-0123456789';
@@ -18,6 +19,7 @@ beforeAll(async () => {
   upstream = await createMockUpstream({
     models: { small: {}, slow: { pieceMs: 20, words: 50 }, thinker: { thoughtTokens: 7 } },
     fault: () => fault,
+    onServed: ({ completionTokens }) => served.push(completionTokens),
     key: KEY,
   });
   providers.push(
@@ -112,6 +114,19 @@ describe.each([0, 1])('provider %i', (i) => {
     fault = undefined;
     expect(error.remedy).toBe('retry');
     expect(chunks).toHaveLength(3);
+  });
+
+  test('the upstream counts the answers that it gave whole: not a cut one, but one that has fewer pieces than the cut is after', async () => {
+    served.length = 0;
+    const stream = async (): Promise<ChatChunk[]> =>
+      all(await provider().stream({ body: body('small'), signal: signal() }));
+    for (const after of [3, 99]) {
+      fault = { kind: 'cut', after };
+      if (after === 3) await failure(stream());
+      else expect(textOf(await stream())).toMatch(/^\(small plays\)/);
+    }
+    fault = undefined;
+    expect(served).toEqual([12]);
   });
 
   test('a wrong key that the upstream repeats is in no message', async () => {

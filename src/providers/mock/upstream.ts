@@ -167,9 +167,8 @@ async function handle(
   if (fault?.kind === 'error-inside') return json(response, 200, { error: { message: 'played error', type: 'mock' } });
   const asked = { model, body, played, seed: options.seed ?? 'mock' };
   const said = answerAs(gemini ? 'gemini' : 'openai', asked);
-  response.once('finish', () => {
-    if (fault?.kind !== 'cut') options.onServed?.({ model, ask: askOf(body), ...said.tokens });
-  });
+  // An answer that is cut never finishes; one with fewer pieces than the cut is after goes through.
+  response.once('finish', () => options.onServed?.({ model, ask: askOf(body), ...said.tokens }));
   if (!stream) return whole(response, said, fault);
   return pieces(response, said, played, fault, () => left);
 }
