@@ -14,26 +14,15 @@ import {
   RESTS,
   type SignatureKernel,
 } from './_signature-kernel.ts';
-import {
-  advance,
-  assemble,
-  get,
-  i32,
-  i8x16,
-  lane32,
-  pairwise,
-  repeat,
-  set,
-  v128,
-  type WasmFunction,
-  when,
-} from './_wasm.ts';
+import { wasm } from '../tensor/index.ts';
+
+const { advance, assemble, get, hostFor, i32, i8x16, lane32, pairwise, repeat, set, v128, when } = wasm;
 
 const PAGE = 65_536;
 const HEADS = Array.from({ length: HEAD }, (_, j) => j);
 
 /** measure(chunk, blocks, within): the distance of every head, and how many are at most and less than a bound. */
-const measure: WasmFunction = (() => {
+const measure: wasm.WasmFunction = (() => {
   const [chunk, blocks, within, out, counts, first] = [0, 1, 2, 3, 4, 5];
   const [bound, sums] = [first + HEAD, first + HEAD + 1];
   return {
@@ -70,7 +59,7 @@ const measure: WasmFunction = (() => {
 })();
 
 /** count(chunk, blocks, within): distances up to a bound. */
-const count: WasmFunction = (() => {
+const count: wasm.WasmFunction = (() => {
   const [chunk, blocks, within, sum, bound] = [0, 1, 2, 3, 4];
   return {
     name: 'count',
@@ -94,7 +83,7 @@ const count: WasmFunction = (() => {
 })();
 
 /** collect(chunk, blocks, within, cut): places and distances of 256 bits. */
-const collect: WasmFunction = (() => {
+const collect: wasm.WasmFunction = (() => {
   const [chunk, blocks, within, cut] = [0, 1, 2, 3];
   const [block, place, mask, item, rest, distance, out] = [4, 5, 6, 7, 8, 9, 10];
   const [bound, own, sums] = [11, 12, 13];
@@ -142,21 +131,13 @@ const collect: WasmFunction = (() => {
 
 type Exports = Omit<SignatureKernel, 'bytes' | 'grow'>;
 
-/** What is used of WebAssembly, where there is one. */
-interface Host {
-  validate(bytes: Uint8Array): boolean;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-}
-
 let compiled: object | undefined;
 
 /** The kernel in WebAssembly, or the plain one where there is no WebAssembly with vectors. */
 export function signatureKernel(): SignatureKernel {
-  const { WebAssembly: host } = globalThis as { WebAssembly?: Host };
   const code = assemble([measure, count, collect]);
-  if (host === undefined || !host.validate(code)) return plainKernel();
+  const host = hostFor(code);
+  if (host === undefined) return plainKernel();
   compiled ??= new host.Module(code);
   const memory = new host.Memory({ initial: Math.ceil(FIRST_CHUNK / PAGE) });
   const instance = new host.Instance(compiled, { env: { memory } });

@@ -40,6 +40,7 @@ export {
   type MapTraining,
 } from './learned-map.ts';
 export { BaggedMap, mapsOf, phiOfRows, psiUnder } from './bagged-map.ts';
+export { compileMap } from './compiled-map.ts';
 export { estimatePsi, expected, shrink, oneHot, type Estimator, type Psi, type PsiOptions } from './psi.ts';
 export { plugIn, ranking, lambdaGrid, chooseLambda, type OperatingPoint } from './rule.ts';
 export {

@@ -31,18 +31,21 @@ export class LearnedMap implements FeatureMap {
   readonly dim: number;
   /** [K, dim + 1] */
   readonly theta: Float32Array;
+  /** The same numbers in the type that training has them in: a loop over one type of array is twice as fast as one over two. */
+  readonly #wide: Float64Array;
 
   constructor(theta: Float32Array, dim: number) {
     this.dim = dim;
     this.k = theta.length / (dim + 1);
     this.theta = theta;
+    this.#wide = Float64Array.from(theta);
     if (!Number.isInteger(this.k) || this.k < 1) {
       throw new CairnError('shape_mismatch', `Expected theta [K, ${dim + 1}], got ${theta.length} numbers.`);
     }
   }
 
   phi(z: ArrayLike<number>, out = new Float64Array(this.k)): Float64Array {
-    return softmaxOf(this.theta, z, 0, this.dim, this.k, out);
+    return softmaxOf(this.#wide, z, 0, this.dim, this.k, out);
   }
 }
 
@@ -303,7 +306,7 @@ function addOuter(
 }
 
 function softmaxOf(
-  theta: Float32Array | Float64Array,
+  theta: Float64Array,
   z: ArrayLike<number>,
   offset: number,
   dim: number,

@@ -146,3 +146,4 @@ export {
 } from './row-optim.ts';
 export * from './schedule.ts';
 export { exportModel, exportOnnx, type ExportOptions } from './export.ts';
+export * as wasm from './wasm.ts';

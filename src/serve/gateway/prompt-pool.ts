@@ -3,6 +3,7 @@
 import {
   ASSUMED_OUT_TOKENS,
   callCost,
+  compileMap,
   type OperatingChoice,
   type PromptRouter,
   PromptRouter as Router,
@@ -44,7 +45,7 @@ export function joinPool(fitted: PromptRouter, pool: Pool): PromptPool | undefin
     return [{ ...record, id: arm.id, info, ...fixed }];
   });
   if (arms.length === 0) return undefined;
-  const router = new Router({ ...fitted.parts, arms });
+  const router = new Router({ ...fitted.parts, map: compileMap(fitted.parts.map), arms });
   const lambdas = new WeakMap<PolicyConfig, number>();
   return {
     router,

@@ -1,5 +1,5 @@
 // A small assembler for WebAssembly: functions of 32-bit integers over one imported memory, with the vector instructions that
-// the kernels of this folder use. Not a compiler: each function is its list of instructions, in the order of the stack.
+// our kernels use. Not a compiler: each function is its list of instructions, in the order of the stack.
 
 /** Instructions with their operands, as bytes. */
 export type Code = readonly number[];
@@ -40,11 +40,14 @@ export const i32 = {
 };
 export const v128 = {
   load: (offset = 0): Code => [...vector(0x00), 0, ...unsigned(offset)],
+  load32Splat: (offset = 0): Code => [...vector(0x09), 0, ...unsigned(offset)],
   load8Splat: (offset = 0): Code => [...vector(0x07), 0, ...unsigned(offset)],
   load64Zero: (offset = 0): Code => [...vector(0x5d), 0, ...unsigned(offset)],
   store: (offset = 0): Code => [...vector(0x0b), 0, ...unsigned(offset)],
   xor: vector(0x51),
 };
+/** Four single-precision numbers. */
+export const f32x4 = { splat: vector(0x13), add: vector(0xe4), mul: vector(0xe6) };
 export const i8x16 = {
   splat: vector(0x0f),
   ltU: vector(0x26),
@@ -56,6 +59,20 @@ export const i8x16 = {
 /** Sums of neighbours: 16 bytes to 8 numbers, and 8 numbers to 4. */
 export const pairwise = { of8: vector(0x7d), of16: vector(0x7f) };
 export const lane32 = (lane: number): Code => [...vector(0x1b), lane];
+
+/** What is used of WebAssembly. */
+export interface WasmHost {
+  validate(bytes: Uint8Array): boolean;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
+}
+
+/** WebAssembly, where there is one that takes this code. */
+export function hostFor(code: Uint8Array): WasmHost | undefined {
+  const { WebAssembly: host } = globalThis as { WebAssembly?: WasmHost };
+  return host?.validate(code) === true ? host : undefined;
+}
 
 /** Runs the body, then again as long as the number that it leaves is not 0. */
 export function repeat(...body: readonly Code[]): Code {
