@@ -72,7 +72,7 @@ def forward(x):
     s = e.view(B, T, K, D).permute(2, 0, 1, 3)  # [K, B, T, D]
     for i in range(L):
         j = i % K
-        p, g = P[f"blocks.{i}.altup.prediction_coefs"], P[f"blocks.{i}.altup.correction_coefs"]
+        p, g = P["altup.prediction_coefs"].view(L, K, K)[i], P["altup.correction_coefs"].view(L, K)[i]
         y = inner(s[j], f"blocks.{i}")
         predicted = torch.einsum("ij,jbtd->ibtd", p, s)
         s = predicted + g.view(K, 1, 1, 1) * (y - predicted[j])

@@ -96,10 +96,12 @@ describe('identities', () => {
         const g = b.input('g', [streams]);
         const xs = Array.from({ length: streams }, (_, i) => b.input(`x${i}`, [1, size]));
         const y = b.input('y', [1, size]);
-        const w = mixing(p, g, [j]);
-        const rows = split(w, streams, 0);
+        const w = mixing(p, g.unsqueeze(-1), [j]);
+        const chunks = 2;
+        const rows = split(w.unsqueeze(0).expand([chunks, streams, streams + 1]), streams, 1);
         const columns = split(w.transpose([1, 0]), streams + 1, 0);
-        mix({ rows, columns }, [...xs, y]).forEach((x, i) => b.output(`out${i}`, x));
+        const cut = [...xs, y].map((x) => x.reshape([chunks, 1, size / chunks]));
+        mix({ rows, columns }, cut).forEach((x, i) => b.output(`out${i}`, x));
         b.output('packed', mixPacked(w, stack(xs), y));
       },
       { dtype: 'f64' },

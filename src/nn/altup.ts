@@ -5,7 +5,9 @@ import {
   concat,
   constant,
   customGradients,
+  gather,
   isSymbolic,
+  sizeOf,
   split,
   stack,
   type Builder,
@@ -17,8 +19,8 @@ import type { LmConfig } from './lm-config.ts';
 import type { Stream } from './stream.ts';
 
 /**
- * The K streams: in training K tensors `[1, B T d]`, which is the faster way with gradients; where lengths are symbolic K
- * tensors `[B, T, d]`; else one tensor `[K, B, T, d]`, which takes the fewest nodes.
+ * The K streams: in training K tensors `[chunks, 1, B T d / chunks]`, which is the faster way with gradients; where lengths are
+ * symbolic K tensors `[B, T, d]`; else one tensor `[K, B, T, d]`, which takes the fewest nodes.
  */
 export type Streams = readonly Tensor[];
 
@@ -27,9 +29,13 @@ export function activeStream(c: LmConfig, layer: number): number {
   return c.altup_schedule === 'same' ? 0 : layer % (c.altup_num_inputs ?? 1);
 }
 
+/** A long product with a vector is shared among threads better by its batch, so long streams are cut into pieces. */
+const CHUNKS = 4;
+const LONG = 2 ** 17;
+
 /**
- * AltUp with scalar coefficients, `prediction_coefs [K, K]` and `correction_coefs [K]` a layer, which begin as the identity
- * and ones: with equal streams the model then is the plain one. The whole form has an embedding and a head of K widths;
+ * AltUp with scalar coefficients, `prediction_coefs [L K K]` and `correction_coefs [L K]` for all layers (as vectors, which
+ * the optimiser joins with others), which begin as identities and ones: with equal streams the model then is the plain one. The whole form has an embedding and a head of K widths;
  * the recycled one copies a plain embedding and ends with the mean of the streams.
  */
 export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
@@ -49,9 +55,8 @@ export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
     embedWidth: recycled ? d : streams * d,
     outWidth: recycled ? d : streams * d,
     open(embedded) {
-      const xs = Array.from({ length: streams }, (_, i) =>
-        recycled ? embedded : embedded.sliceAxis(-1, i * d, (i + 1) * d),
-      );
+      const part = recycled ? () => embedded : call.training ? columnsOf(embedded) : sliceOf(embedded);
+      const xs = Array.from({ length: streams }, (_, i) => part(i * d, (i + 1) * d));
       if (packed) return [stack(xs)];
       return symbolic ? xs : xs.map(flat);
     },
@@ -63,7 +68,7 @@ export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
       return b.scope('altup', () => {
         const w = weightsOf(b, c, stack);
         if (packed) return [b.tap(b.path('hook_streams'), mixPacked(w.layer(index), xs[0]!, y))];
-        return mix(w.vectors(index), [...xs, symbolic ? y : flat(y)]);
+        return mix(w.vectors(index, symbolic ? 1 : xs[0]!.shape[0]!), [...xs, symbolic ? y : flat(y)]);
       });
     },
     read: mean,
@@ -71,41 +76,66 @@ export function altupStream(b: Builder, call: LmCall): Stream<Streams> {
   };
 }
 
-const identity: Init = (_rng, [n = 0]) =>
-  Float64Array.from({ length: n * n }, (_, k) => (Math.floor(k / n) === k % n ? 1 : 0));
+const sliceOf =
+  (x: Tensor) =>
+  (from: number, to: number): Tensor =>
+    x.sliceAxis(-1, from, to);
 
-/** In one row, `[1, n]`. */
-const flat = (x: Tensor): Tensor => x.reshape([1, -1]);
+/** Columns of rows that were read from a table: read from columns of the table, when that is the smaller one to cut. */
+function columnsOf(x: Tensor): (from: number, to: number) => Tensor {
+  const b = x.builder;
+  const { op, inputs, attrs } = b.nodes()[x.port.node]!;
+  if (op !== 'gather' || attrs['axis'] !== 0) return sliceOf(x);
+  const [table, index] = inputs.map((port) => b.at(port)) as [Tensor, Tensor];
+  const columns = sliceOf(table);
+  return table.shape[0]! > sizeOf(index.shape) ? sliceOf(x) : (from, to) => gather(columns(from, to), index);
+}
+
+/** Matrices `[n, n]`, one after another. */
+const identities =
+  (n: number): Init =>
+  (_rng, [length = 0]) =>
+    Float64Array.from({ length }, (_, k) => (Math.floor(k / n) % n === k % n ? 1 : 0));
+
+/** In pieces, `[chunks, 1, n / chunks]`. */
+function flat(x: Tensor): Tensor {
+  const size = sizeOf(x.shape);
+  const chunks = size >= LONG && size % CHUNKS === 0 ? CHUNKS : 1;
+  return x.reshape([chunks, 1, size / chunks]);
+}
 
 /** What the layers of one stack weigh streams with. */
 interface StackWeights {
   /** `[K, K+1]` */
   layer(index: number): Tensor;
-  vectors(index: number): Mixing;
+  /** @param chunks pieces that streams are cut into */
+  vectors(index: number, chunks: number): Mixing;
 }
 
 /** The coefficients of all layers at once, since at this size the number of nodes counts. */
 function weightsOf(b: Builder, c: LmConfig, stack: string): StackWeights {
   const layers = c.num_hidden_layers;
   const streams = c.altup_num_inputs ?? 1;
-  const each = <T>(f: (name: string) => T): T[] =>
-    Array.from({ length: layers }, (_, i) => f(`${stack}blocks.${i}.altup`));
-  const w = b.once(`altup|${stack}`, () => {
-    const p = each((name) => b.param(`${name}.prediction_coefs`, [streams, streams], identity, { decay: false }));
-    const g = each((name) => b.param(`${name}.correction_coefs`, [streams], constant(1), { decay: false }));
-    const active = Array.from({ length: layers }, (_, i) => activeStream(c, i));
-    return mixing(concat(p), concat(g), active);
-  });
   const m = streams + 1;
+  const w = b.once(`altup|${stack}`, () => {
+    const rows = layers * streams;
+    const p = b.param(`${stack}altup.prediction_coefs`, [rows * streams], identities(streams), { decay: false });
+    const g = b.param(`${stack}altup.correction_coefs`, [rows], constant(1), { decay: false });
+    const active = Array.from({ length: layers }, (_, i) => activeStream(c, i));
+    return mixing(p.reshape([rows, streams]), g.reshape([rows, 1]), active);
+  });
   return {
     layer: (i) => w.sliceAxis(0, i * streams, (i + 1) * streams),
-    vectors(i) {
-      const turned = w
-        .reshape([layers, streams, m])
-        .transpose([0, 2, 1])
-        .reshape([layers * m, streams]);
+    vectors(i, chunks) {
+      const each = w.unsqueeze(0).expand([chunks, layers * streams, m]);
+      const place = (row: number): number[] => {
+        const [layer, column] = [Math.floor(row / m), row % m];
+        return Array.from({ length: streams }, (_, k) => (layer * streams + k) * m + column);
+      };
+      const places = Array.from({ length: layers * m }, (_, row) => place(row)).flat();
+      const turned = gather(w.reshape([-1]), b.constant(Int32Array.from(places), [layers * m, streams])); // each layer's transpose
       return {
-        rows: split(w, layers * streams, 0).slice(i * streams, (i + 1) * streams),
+        rows: split(each, layers * streams, 1).slice(i * streams, (i + 1) * streams),
         columns: split(turned, layers * m, 0).slice(i * m, (i + 1) * m),
       };
     },
@@ -116,7 +146,7 @@ function weightsOf(b: Builder, c: LmConfig, stack: string): StackWeights {
  * Both steps as one matrix on `(x_1 .. x_K, y)`: `xh_i + g_i (y - xh_j) = sum_k (p[i,k] - g_i p[j,k]) x_k + g_i y`, for
  * layers below each other.
  * @param p `[L K, K]`
- * @param g `[L K]`
+ * @param g `[L K, 1]`
  * @param active j of each layer
  * @returns `[L K, K+1]`
  */
@@ -128,29 +158,28 @@ export function mixing(p: Tensor, g: Tensor, active: readonly number[]): Tensor 
     choice[i * rows + layer * streams + active[layer]!] = 1;
   }
   const predicted = p.builder.constant(choice, [rows, rows], p.dtype).matmul(p); // row j of each layer, K times
-  const column = g.unsqueeze(-1);
-  return concat([p.sub(column.mul(predicted)), column], 1);
+  return concat([p.sub(g.mul(predicted)), g], 1);
 }
 
-/** A matrix `[n, m]` as n rows `[1, m]` and as m columns `[1, n]`. */
+/** A matrix `[n, m]` as n rows `[chunks, 1, m]`, all chunks alike, and as m columns `[1, n]`. */
 export interface Mixing {
   readonly rows: readonly Tensor[];
   readonly columns: readonly Tensor[];
 }
 
 /**
- * Row i weighs the m tensors `zs [1, n]` to tensor i of the result. They are laid below each other once, so that a row, and
- * each part of the gradient, is one pass over memory: the product of a vector and a matrix. Tensors of symbolic shape are summed.
+ * Row i weighs the m tensors `zs [chunks, 1, n]` to tensor i of the result. They are laid below each other once, so that a row,
+ * and each part of the gradient, is one pass over memory: the product of a vector and a matrix. Tensors of symbolic shape are summed.
  */
 export function mix({ rows, columns }: Mixing, zs: readonly Tensor[]): Tensor[] {
   if (zs[0]!.shape.some(isSymbolic)) {
-    return rows.map((row) => zs.map((z, k) => z.mul(row.sliceAxis(1, k, k + 1))).reduce((sum, x) => sum.add(x)));
+    return rows.map((row) => zs.map((z, k) => z.mul(row.sliceAxis(2, k, k + 1))).reduce((sum, x) => sum.add(x)));
   }
   const [first, ...rest] = rows as [Tensor, ...Tensor[]];
   return customGradients(
     [first, ...rest, ...columns, ...zs],
     () => {
-      const below = concat(zs);
+      const below = concat(zs, 1);
       return [first.matmul(below), ...rest.map((row) => row.matmul(below))];
     },
     (_results, gs, inputs) => {
@@ -158,8 +187,8 @@ export function mix({ rows, columns }: Mixing, zs: readonly Tensor[]): Tensor[] 
       const xs = inputs.slice(to);
       const zero = gs.every((g) => g) ? undefined : xs[0]!.mul(0);
       const given = gs.map((g) => g ?? zero!);
-      const below = concat(xs);
-      const cotangents = concat(given);
+      const below = concat(xs, 1);
+      const cotangents = concat(given, 1);
       return [
         ...given.map((g) => g.matmul(below, { transB: true })),
         ...columns.map(() => undefined),

@@ -10,6 +10,9 @@ import {
   ModelState,
   type ProgramDef,
   type ProgramOptions,
+  sameShape,
+  type Shape,
+  sizeOf,
   type StoredTensor,
   type Tensor,
 } from '../tensor/index.ts';
@@ -23,7 +26,7 @@ import type { SamplingOptions } from './sampling.ts';
 import { oneOfEach, softProgram } from './soft/encoders.ts';
 import { softFeeds } from './soft/feeds.ts';
 import { transformerForward } from './transformer.ts';
-import { fileName } from './weight-names.ts';
+import { fileName, layerFiles } from './weight-names.ts';
 
 /** A language model that is ready to run. */
 export interface LanguageModel {
@@ -97,6 +100,20 @@ function transposed(t: StoredTensor): StoredTensor {
   return { data: out, shape: [columns, rows], dtype: 'f32' };
 }
 
+/** Part `index` of a vector. */
+function partOf(t: StoredTensor, index: number, shape: Shape): StoredTensor {
+  const size = sizeOf(shape);
+  return { data: Float32Array.from(t.data.slice(index * size, (index + 1) * size), Number), shape, dtype: 'f32' };
+}
+
+/** Parts as one vector; the first one of another shape or type stands for itself, to be refused. */
+function joined(parts: readonly StoredTensor[], shape: Shape): StoredTensor {
+  const other = parts.find((t) => !(t.data instanceof Float32Array) || !sameShape(t.shape, shape));
+  if (other) return other;
+  const data = Float32Array.from(parts.flatMap((t) => Array.from(t.data, Number)));
+  return { data, shape: [data.length], dtype: 'f32' };
+}
+
 const anyShape = { batch: 1, length: 1 };
 
 /** Programs that hold all weights of a model: the text model, and its encoders if it has some. */
@@ -108,9 +125,11 @@ export function weightPrograms(config: LmConfig, options: ProgramOptions = {}): 
 /** Weights under the names of model.safetensors. */
 export function lmTensors(config: LmConfig, state: ModelState): Map<string, StoredTensor> {
   const weights = weightPrograms(config).flatMap((def) => [...weightsOf(def, state)]);
-  const entries = weights.map(([name, t]) => {
+  const entries = weights.flatMap(([name, t]) => {
+    const layers = layerFiles(name, config);
+    if (layers) return layers.names.map((file, i) => [file, partOf(t, i, layers.shape)] as const);
     const file = fileName(name);
-    return [file.name, file.transposed ? transposed(t) : t] as const;
+    return [[file.name, file.transposed ? transposed(t) : t] as const];
   });
   return new Map(entries);
 }
@@ -119,16 +138,20 @@ export function lmTensors(config: LmConfig, state: ModelState): Map<string, Stor
 export function lmState(config: LmConfig, tensors: ReadonlyMap<string, StoredTensor>): ModelState {
   const state = new ModelState();
   for (const def of weightPrograms(config)) {
-    const ours = def.graph.params.flatMap(({ name, shape }) => {
+    const stored = (file: string): StoredTensor => {
+      const t = tensors.get(file);
+      if (t) return t;
+      throw new CairnError('bad_weights', `Expected \`${file}\` in model.safetensors, got nothing.`, {
+        hint: 'Use the weights that belong to this config.json.',
+      });
+    };
+    const ours = def.graph.params.map(({ name, shape }) => {
+      const layers = layerFiles(name, config);
+      if (layers) return [name, joined(layers.names.map(stored), layers.shape)] as const;
       const file = fileName(name);
-      const t = tensors.get(file.name);
-      if (!t) {
-        throw new CairnError('bad_weights', `Expected \`${file.name}\` in model.safetensors, got nothing.`, {
-          hint: 'Use the weights that belong to this config.json.',
-        });
-      }
+      const t = stored(file.name);
       const fits = t.shape.length === shape.length && (!file.transposed || t.shape.length === 2);
-      return [[name, file.transposed && fits ? transposed(t) : t] as const];
+      return [name, file.transposed && fits ? transposed(t) : t] as const;
     });
     for (const [name, t] of stateOf(def, new Map(ours)).entries()) state.set(name, t);
   }

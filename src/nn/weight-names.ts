@@ -1,6 +1,7 @@
 // What a weight of a language model is called in model.safetensors, which follows the common layout: matrices are
 // [out, in] there and [in, out] in memory. Blocks add the names of their own weights.
 import { CairnError } from '../errors.ts';
+import type { LmConfig } from './lm-config.ts';
 
 /** Weights below `blocks.<layer>.`, and their names below `model.layers.<layer>.` on disk. */
 const INNER: Readonly<Record<string, string>> = {
@@ -89,6 +90,23 @@ export function fileName(name: string): { name: string; transposed: boolean } {
   const transposed = name.endsWith('.weight') && !/^((pos_)?embed|embed_per_layer|combine)\./.test(name);
   const stack = inner?.[1] === undefined ? '' : `stacks.${inner[1]}.`;
   return { name: inner ? `model.${stack}layers.${inner[2]}.${found}` : found, transposed };
+}
+
+const JOINT = /^((?:stacks\.\d+\.)?)(altup\.(?:prediction|correction)_coefs)$/;
+
+/**
+ * A weight that lies together for all layers in memory, as a vector, and by layer on disk: the names of its parts there, and
+ * their shape. Undefined for other weights.
+ */
+export function layerFiles(
+  name: string,
+  config: Pick<LmConfig, 'num_hidden_layers' | 'altup_num_inputs'>,
+): { names: string[]; shape: number[] } | undefined {
+  const found = JOINT.exec(name);
+  if (!found) return undefined;
+  const { num_hidden_layers: length, altup_num_inputs: k = 1 } = config;
+  const names = Array.from({ length }, (_, i) => fileName(`${found[1]}blocks.${i}.${found[2]}`).name);
+  return { names, shape: name.endsWith('prediction_coefs') ? [k, k] : [k] };
 }
 
 /** The maps between one width and several streams are numbered. */

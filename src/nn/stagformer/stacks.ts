@@ -21,8 +21,8 @@ function callOfStack(call: LmCall, stack: number): LmCall {
 
 /** With shared weights, all of a later stack but its cross-attention is stack 0's. */
 function sharedName(name: string): string {
-  const found = /^stacks\.\d+\.(blocks\.\d+\.)(?!cross\.)(.+)$/.exec(name);
-  return found ? found[1]! + found[2]! : name;
+  const found = /^stacks\.\d+\.((?:blocks\.\d+\.(?!cross\.)|altup\.).+)$/.exec(name);
+  return found?.[1] ?? name;
 }
 
 /**
