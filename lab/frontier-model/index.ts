@@ -1,7 +1,7 @@
 // Mechanisms that the Gemini 2.5 report (arXiv 2507.06261) describes, on local solvers and tiny networks: thinking budgets as arms of
 // a router, budgets that are hints and not limits, distillation from the k largest teacher probabilities, thinking within a budget,
-// replay that finds silent corruption, a sparse mixture of experts, keys that are found in long texts. Not that model, and not its
-// figures.
+// replay that finds silent corruption, a sparse mixture of experts, keys that are found in long texts, pictures and sounds among the
+// words. Not that model, and not its figures.
 import type { LabOptions, LabReport } from '../report.ts';
 import { budgetArms } from './arms.ts';
 import { distillation } from './distillation.ts';
@@ -9,6 +9,7 @@ import { mixture } from './experts.ts';
 import { needle } from './needle/needle.ts';
 import type { Part } from './part.ts';
 import { replay } from './replay.ts';
+import { senses } from './senses.ts';
 import { softBudget } from './soft-budget.ts';
 import { thinking } from './thinking.ts';
 
@@ -24,6 +25,7 @@ export async function run(options: LabOptions): Promise<LabReport> {
     ['deterministic replay', () => replay(options)],
     ['a sparse mixture of experts', () => mixture(options)],
     ['keys in long texts', () => needle(options)],
+    ['text, pictures and sounds in one model', () => senses(options)],
   ];
   const done: Part[] = [];
   for (const [name, part] of parts) {
