@@ -28,7 +28,7 @@ const CHANCE = 0.1;
 const GUESS = 0.25;
 
 const SCALES = {
-  ci: { steps: 400, batch: 32, voices: 30, questions: 80, patch: 14, least: 0.4 },
+  ci: { steps: 400, batch: 32, voices: 30, questions: 60, patch: 14, least: 0.4 },
   full: { steps: 2500, batch: 32, voices: 200, questions: 500, patch: 7, least: 0.75 },
 } as const;
 

@@ -34,7 +34,7 @@ export async function needle({ seed, scale, log, signal, plot, data }: LabOption
     ? await teach({ ...lesson, config: retriever(LONGEST, false), courses: courses.map((c) => ({ ...c, enough: 0 })) })
     : cutSight(mixed);
   const name = full ? 'windows alone, trained alike' : 'the same weights, windows alone';
-  const haystacks = full ? 12 : 4;
+  const haystacks = full ? 12 : 3;
   const answers = await ask(mixed, unseen, LENGTHS, haystacks, rng.fork('unseen'), signal);
   const blind = await ask(windows, unseen, full ? LENGTHS : LENGTHS.slice(0, 1), haystacks, rng.fork('unseen'), signal);
   const far = blind.filter((a) => a.distance > REACH);
