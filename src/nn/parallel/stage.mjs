@@ -53,7 +53,7 @@ export async function createStage(ort, spec, memory) {
         new Float32Array(memory, at, out[f.name].data.length).set(out[f.name].data);
       }
       for (const c of program.carries) {
-        const now = out[c.output];
+        const now = fetches[c.output] ?? out[c.output]; // what was given; the runtime's own tensor is a copy of it
         const kept = c.fromSecond && position === 0 && length === 1 ? undefined : keepLast(ort, now, c);
         const before = carried.get(c.output);
         if (kept !== now) give(c.output, now.data);
