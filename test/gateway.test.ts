@@ -197,13 +197,17 @@ describe('the official client', () => {
   test('embeddings come as the client asks for them', async () => {
     const { data } = await client.embeddings.create({ model: 'vectors', input: ['a', 'b'], encoding_format: 'float' });
     expect(data.map((d) => d.embedding.length)).toEqual([8, 8]);
+    // Without a format the client asks for base64 and reads nothing else; the upstream only knows numbers.
+    const packed = await client.embeddings.create({ model: 'vectors', input: ['a', 'b'] });
+    for (const [i, { embedding }] of data.entries())
+      expect(packed.data[i]!.embedding).toEqual(embedding.map((v) => Math.fround(v)));
     expect((await refused(client.embeddings.create({ model: 'small-talk', input: 'x' }))).status).toBe(404);
     // A model for chats is none for vectors, whatever its server could do.
     expect((await refused(client.embeddings.create({ model: 'small', input: 'x' }))).status).toBe(404);
     const metrics = await (await raw('/metrics')).text();
-    expect(metrics).toContain('cairn_gateway_embeddings_total{model="vectors",status="200"} 1\n');
+    expect(metrics).toContain('cairn_gateway_embeddings_total{model="vectors",status="200"} 2\n');
     expect(metrics).toContain('cairn_gateway_embeddings_total{model="none",status="404"} 2\n');
-    expect(metrics).toContain('cairn_gateway_embedding_tokens_total{model="vectors"} 2\n');
+    expect(metrics).toContain('cairn_gateway_embedding_tokens_total{model="vectors"} 4\n');
   });
 });
 

@@ -1,5 +1,5 @@
 // Vectors for texts: of a configured model, or the router's own lexical features. Counted whatever becomes of them.
-import { countAt, type JsonObject, type JsonValue, listAt, objectAt } from '../../providers/index.ts';
+import { countAt, isObject, type JsonObject, type JsonValue, listAt, objectAt } from '../../providers/index.ts';
 import type { Gateway } from './gateway.ts';
 import { GatewayError, toGatewayError } from './gateway-error.ts';
 import type { ClientKey } from './keys.ts';
@@ -60,14 +60,14 @@ function ownFeatures(gateway: Gateway, body: JsonObject, tokens: number): Embedd
       hint: 'Tokens are not taken.',
     });
   }
-  const base64 = body['encoding_format'] === 'base64';
-  const data = input.map((text: JsonValue, index): JsonObject => {
-    const vector = prompts.router.embed(String(text));
-    const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
-    return { object: 'embedding', index, embedding: base64 ? bytes.toString('base64') : [...vector] };
-  });
+  const data = input.map((text: JsonValue, index): JsonObject => ({
+    object: 'embedding',
+    index,
+    embedding: [...prompts.router.embed(String(text))],
+  }));
   const usage = { prompt_tokens: tokens, total_tokens: tokens };
-  return { answer: { object: 'list', model: LSA, data, usage }, headers: {}, spent: { tokens, usd: 0 } };
+  const answer = asAsked({ object: 'list', model: LSA, data, usage }, body);
+  return { answer, headers: {}, spent: { tokens, usd: 0 } };
 }
 
 async function fromModel(
@@ -92,7 +92,7 @@ async function fromModel(
     const answer = await arm.provider.embed({ body: { ...body, model: arm.config.model ?? arm.id }, signal });
     const spent = costs(countAt(objectAt(answer, 'usage'), 'prompt_tokens') ?? estimate);
     await hold.settle(spent);
-    return { answer, headers: { 'x-cairn-model': arm.id.replace(/[^\x20-\x7e]/g, '?') }, spent };
+    return { answer: asAsked(answer, body), headers: { 'x-cairn-model': arm.id.replace(/[^\x20-\x7e]/g, '?') }, spent };
   } catch (error) {
     await hold.release();
     throw signal.aborted
@@ -103,6 +103,28 @@ async function fromModel(
           cause: error,
         });
   }
+}
+
+/**
+ * The vectors in the form that was asked for: numbers, or single precision in base64. Many servers only know numbers, and OpenAI's own
+ * client asks for base64 unless told otherwise and reads nothing else then.
+ */
+function asAsked(answer: JsonObject, body: JsonObject): JsonObject {
+  const base64 = body['encoding_format'] === 'base64';
+  const data = listAt(answer, 'data').map((item): JsonValue => {
+    if (!isObject(item)) return item;
+    const { embedding } = item;
+    if (base64 && Array.isArray(embedding)) {
+      const bytes = new Uint8Array(Float32Array.from(embedding as readonly number[]).buffer);
+      return { ...item, embedding: Buffer.from(bytes).toString('base64') };
+    }
+    if (!base64 && typeof embedding === 'string') {
+      const bytes = Uint8Array.from(Buffer.from(embedding, 'base64'));
+      return { ...item, embedding: [...new Float32Array(bytes.buffer, 0, bytes.length >> 2)] };
+    }
+    return item;
+  });
+  return { ...answer, data };
 }
 
 /** The model of this name that has embeddings and that the key may use. */
