@@ -5,6 +5,7 @@ import { charTokenizer, type Digits, drawSpeaker, loadMnist, speakWord, withAdde
 import {
   audioConfig,
   audioRows,
+  audioTokens,
   createDecoder,
   createMixedEncoder,
   generate,
@@ -28,35 +29,37 @@ const CHANCE = 0.1;
 const GUESS = 0.25;
 
 const SCALES = {
-  ci: { steps: 400, batch: 32, voices: 30, questions: 60, patch: 14, least: 0.4 },
-  full: { steps: 2500, batch: 32, voices: 200, questions: 500, patch: 7, least: 0.75 },
+  ci: { steps: 400, voices: 30, questions: 80, least: 0.4 },
+  full: { steps: 2500, voices: 200, questions: 500, least: 0.75 },
 } as const;
 
-function configOf(patch: number): ReturnType<typeof lmConfig> {
-  return lmConfig({
-    vocab_size: tokenizer.vocabSize,
-    hidden_size: 48,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    qk_norm: true,
-    max_position_embeddings: 40,
-    image_token_id: tokenizer.added.get('<image>')!,
-    image_size: 28,
-    image_patch_size: patch,
-    image_hidden_size: 128,
-    audio_token_id: tokenizer.added.get('<audio>')!,
-    // Log mels of speech at this level lie around -9, with a spread of about 4.
-    audio: audioConfig({
-      window_seconds: 0.032,
-      hop_seconds: 0.02,
-      mean: new Array<number>(40).fill(-9),
-      std: new Array<number>(40).fill(4),
-    }),
-    audio_rows: 18,
-    audio_hidden_size: 32,
-    audio_funnel: true,
-  });
-}
+const CONFIG = lmConfig({
+  vocab_size: tokenizer.vocabSize,
+  hidden_size: 48,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  qk_norm: true,
+  max_position_embeddings: 40,
+  image_token_id: tokenizer.added.get('<image>')!,
+  image_size: 28,
+  image_patch_size: 14,
+  image_hidden_size: 128,
+  audio_token_id: tokenizer.added.get('<audio>')!,
+  // Log mels of speech at this level lie around -9, with a spread of about 4.
+  audio: audioConfig({
+    window_seconds: 0.032,
+    hop_seconds: 0.02,
+    mean: new Array<number>(40).fill(-9),
+    std: new Array<number>(40).fill(4),
+  }),
+  audio_rows: 18,
+  audio_hidden_size: 32,
+  audio_funnel: true,
+});
+
+/** Tokens of a picture, of a sound, of the question and its answer but the last. */
+const LENGTH = imageTokens(CONFIG) + audioTokens(CONFIG, CONFIG.audio_rows!) + 'sh='.length + 1;
+const BATCH = 32;
 
 interface Picture {
   readonly digit: number;
@@ -82,11 +85,11 @@ function pictureOf(digits: Digits, rng: Rng): Picture {
 }
 
 /** Every word once by each of so many voices. */
-function soundsOf(config: LanguageModel['config'], voices: number, rng: Rng): Sound[] {
+function soundsOf(voices: number, rng: Rng): Sound[] {
   return Array.from({ length: voices * 10 }, (_, i) => {
     const voice = drawSpeaker(rng.fork(Math.floor(i / 10)));
     const samples = speakWord(i % 10, voice, RATE, rng.fork(`word ${i}`));
-    return { digit: i % 10, rows: audioRows(config, samples) };
+    return { digit: i % 10, rows: audioRows(CONFIG, samples) };
   });
 }
 
@@ -121,7 +124,7 @@ function asking(
   encode: (parts: MixedExample['prompt']) => Promise<MixedPrompt>,
   decoder: ReturnType<typeof createDecoder>,
 ): Ask {
-  const seen = imageTokens(model.config) * softWidth(model.config);
+  const seen = imageTokens(CONFIG) * softWidth(CONFIG);
   return async (question, blank) => {
     const { ids, soft } = await encode(exampleOf(question).prompt);
     const vectors = soft.slice();
@@ -134,24 +137,23 @@ function asking(
 }
 
 export async function senses({ seed, scale, log, signal, plot }: LabOptions): Promise<Part> {
-  const { steps, batch, voices, questions, patch, least } = SCALES[scale];
+  const { steps, voices, questions, least } = SCALES[scale];
   const rng = new Rng(seed).fork('senses');
-  const config = configOf(patch);
   const [train, unseen] = [loadMnist('train'), loadMnist('test')];
-  const spoken = soundsOf(config, voices, rng.fork('voices'));
-  const unheard = soundsOf(config, 8, rng.fork('new voices'));
+  const spoken = soundsOf(voices, rng.fork('voices'));
+  const unheard = soundsOf(8, rng.fork('new voices'));
   await using executor = await createOrtExecutor();
   const lessons = rng.fork('lessons');
   const model = await trainMixed({
-    config,
+    config: CONFIG,
     tokenizer,
     executor,
     seed: rng.fork('weights').integer(2 ** 31),
-    shape: { batch, length: imageTokens(config) + 9 + 4, images: batch, clips: batch },
+    shape: { batch: BATCH, length: LENGTH, images: BATCH, clips: BATCH },
     recipe: { beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.01, clipNorm: 1, rate: 1.5e-3, steps },
     examples: (step) => {
       const own = lessons.fork(step);
-      return Array.from({ length: batch }, (_, i) => exampleOf(draw(train, spoken, own.fork(i))));
+      return Array.from({ length: BATCH }, (_, i) => exampleOf(draw(train, spoken, own.fork(i))));
     },
     onProgress: (p) => {
       if (p.step % 100 === 0) log(`step ${p.step} of ${steps}: loss ${p.smoothedLoss.toFixed(3)}`);
@@ -227,7 +229,7 @@ export async function senses({ seed, scale, log, signal, plot }: LabOptions): Pr
     ],
     tables: [
       {
-        title: `Digits seen and heard in one prompt, ${steps} steps of ${batch} prompts, ${of} new ones asked; chance is ${CHANCE}`,
+        title: `Digits seen and heard in one prompt, ${steps} steps of ${BATCH} prompts, ${of} new ones asked; chance is ${CHANCE}`,
         columns: ['what', 'right', 'low', 'high'],
         rows: rows.map(({ what, share, interval }) => [what, share, ...interval]),
       },
