@@ -36,7 +36,7 @@ export async function needle({ seed, scale, log, signal, plot, data }: LabOption
   const name = full ? 'windows alone, trained alike' : 'the same weights, windows alone';
   const haystacks = full ? 12 : 3;
   const answers = await ask(mixed, unseen, LENGTHS, haystacks, rng.fork('unseen'), signal);
-  const blind = await ask(windows, unseen, full ? LENGTHS : LENGTHS.slice(0, 1), haystacks, rng.fork('unseen'), signal);
+  const blind = await ask(windows, unseen, full ? LENGTHS : LENGTHS.slice(0, 2), haystacks, rng.fork('unseen'), signal);
   const far = blind.filter((a) => a.distance > REACH);
   const shares = LENGTHS.map((length) => share(answers.filter((a) => a.length === length)));
   for (const [i, s] of shares.entries()) log(`${LENGTHS[i]} positions: ${s.right} of ${s.of} values found`);
