@@ -214,7 +214,7 @@ export class PromptRouter {
       cluster,
       clusterShare: phi[cluster]! * this.labelled.phis.length,
       expectedError: best.expectedError,
-      interval: intervalOf(best.expectedError, this.deviation(best.index, phi)),
+      interval: this.interval(best.index, best.expectedError, phi),
       expectedCost: best.expectedCost,
       lambda,
       ranking,
@@ -223,6 +223,11 @@ export class PromptRouter {
       version: this.version,
       phi,
     };
+  }
+
+  /** 90 % interval of an arm's expected error at assignment phi [K]. */
+  interval(arm: number, expectedError: number, phi: Float64Array): readonly [number, number] {
+    return intervalOf(expectedError, this.deviation(arm, phi));
   }
 
   /** Standard deviation of an arm's expected error at assignment phi [K]; kinds of one map are taken as independent. */

@@ -348,7 +348,7 @@ class Chat {
       at: this.#gateway.now(),
       asked: request.model.slice(0, 120),
       model: (answered?.planned.arm ?? end.arm)?.id ?? 'none',
-      ...(plan === undefined ? { by: end.by ?? 'named', arms: [], removed: {} } : planRecord(plan)),
+      ...(plan === undefined ? { by: end.by ?? 'named', arms: [], removed: {} } : planRecord(plan, answered?.planned)),
       ...(this.#note === undefined ? {} : { cache: this.#note }),
       ...(answered?.planned.expectedError === undefined ? {} : { expectedError: answered.planned.expectedError }),
       fellBack: answered?.fellBack ?? false,

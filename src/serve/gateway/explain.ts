@@ -81,9 +81,9 @@ export function planHeaders(
     headers['x-cairn-cluster'] = `${decision.cluster};share=${decision.clusterShare.toFixed(2)}`;
     headers['x-cairn-lambda'] = String(Number((plan.lambda ?? 0).toPrecision(4)));
     if (chosen.expectedError !== undefined) {
-      const [low, high] = chosen.arm.id === decision.arm ? decision.interval : [undefined, undefined];
+      const interval = chosen.interval?.map((end) => end.toFixed(3)).join(',');
       headers['x-cairn-expected-error'] =
-        chosen.expectedError.toFixed(3) + (low === undefined ? '' : ` [${low.toFixed(3)},${high!.toFixed(3)}]`);
+        chosen.expectedError.toFixed(3) + (interval === undefined ? '' : ` [${interval}]`);
     }
   }
   if (runnerUp !== undefined) {
@@ -146,6 +146,7 @@ export function costHeaders(
 
 export function planRecord(
   plan: Plan,
+  answered = plan.arms[0],
 ): Pick<
   DecisionRecord,
   | 'by'
@@ -169,7 +170,7 @@ export function planRecord(
           router: decision.version,
           cluster: decision.cluster,
           clusterShare: decision.clusterShare,
-          interval: decision.interval,
+          ...(answered?.interval === undefined ? {} : { interval: answered.interval }),
           phi: sparse(decision.phi),
         }),
     ...(plan.lambda === undefined ? {} : { lambda: plan.lambda }),

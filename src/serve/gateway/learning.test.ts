@@ -72,6 +72,10 @@ function answered(gateway: Gateway, event: string, text: string, status = 200): 
   const request = toChatRequest({ model: 'cairn/auto', messages: [{ role: 'user', content: text }] });
   const limits = { key: undefined, session: undefined, pin: undefined, maxCostUsd: undefined, now: 0, degraded: false };
   const plan = makePlan({ request, pool, prompts, online, ...limits });
+  // Whoever was chosen, the fitted router's best or not: the interval is the one of that model.
+  const { expectedError, interval } = plan.arms[0]!;
+  expect(expectedError).toBeGreaterThan(interval![0] - 0.01);
+  expect(expectedError).toBeLessThan(interval![1] + 0.01);
   return {
     id: event,
     at: 0,

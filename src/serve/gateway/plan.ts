@@ -18,6 +18,8 @@ export interface PlannedArm {
   readonly arm: Arm;
   /** Expected error in [0, 1], where the router knows. */
   readonly expectedError: number | undefined;
+  /** 90 % interval of it, where the model is the choice of a router. */
+  readonly interval?: readonly [number, number];
   /** Expected cost in US dollars. */
   readonly expectedCost: number;
   readonly score: number | undefined;
@@ -245,9 +247,13 @@ function routed(input: PlanInput, prompts: PromptPool, policy: PolicyConfig, eli
     const first = arms.findIndex(({ arm }) => arm.id === choice.arm);
     if (first > 0) arms = [arms[first]!, ...arms.filter((_, i) => i !== first)];
   }
+  // The conversation's own model, or the one that outcomes prefer, need not be the router's best.
+  const [chosen, ...others] = arms as [PlannedArm, ...PlannedArm[]];
+  const { index } = decision.ranking.find(({ id }) => id === chosen.arm.id)!;
+  const interval = prompts.router.interval(index, chosen.expectedError!, decision.phi);
   return {
     by: 'uniroute',
-    arms,
+    arms: [{ ...chosen, interval }, ...others],
     decision,
     lambda,
     removed: { ...eligible.removed, ...decision.removed },
@@ -255,7 +261,7 @@ function routed(input: PlanInput, prompts: PromptPool, policy: PolicyConfig, eli
     ask,
     ...(drawn === undefined || input.online === undefined
       ? {}
-      : { online: drawnOf(drawn, arms[0]!.arm.id, sticky !== 'kept', fitOf(input.online.router)) }),
+      : { online: drawnOf(drawn, chosen.arm.id, sticky !== 'kept', fitOf(input.online.router)) }),
   };
 }
 

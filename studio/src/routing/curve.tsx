@@ -92,6 +92,7 @@ function Plot({ drawn }: { readonly drawn: Drawn }): JSX.Element {
     ...line.toReversed().map((p) => [x(p.cost), y(p.low)] as const),
   ];
   const marks = [...drawn.dots, drawn.here];
+  const labels = placeLabels(marks.map((dot) => ({ label: dot.label, x: x(dot.cost), y: y(dot.error) })));
   return (
     <svg class="curve" viewBox={`0 0 ${W} ${H}`} role="img" aria-label={describe(drawn)}>
       {[0, 0.5, 1].map((t) => (
@@ -115,11 +116,7 @@ function Plot({ drawn }: { readonly drawn: Drawn }): JSX.Element {
       {marks.map((dot, i) => (
         <g key={dot.label} class={i === marks.length - 1 ? 'mark is-here' : 'mark'}>
           <circle cx={x(dot.cost)} cy={y(dot.error)} r={i === marks.length - 1 ? 5 : 3.5} />
-          <text
-            x={x(dot.cost) + (x(dot.cost) > W * 0.7 ? -8 : 8)}
-            y={y(dot.error) - 7}
-            text-anchor={x(dot.cost) > W * 0.7 ? 'end' : 'start'}
-          >
+          <text x={labels[i]!.x} y={labels[i]!.y} text-anchor={labels[i]!.end ? 'end' : 'start'}>
             {dot.label}
           </text>
         </g>
@@ -129,6 +126,31 @@ function Plot({ drawn }: { readonly drawn: Drawn }): JSX.Element {
       </text>
     </svg>
   );
+}
+
+/** Height of a label, and about the width of a letter. */
+const LABEL = { height: 13, letter: 6.4 };
+
+/** Beside its dot and not over another label where there is room: the last one is placed first, below or above the others move away. */
+function placeLabels(
+  dots: readonly { readonly label: string; readonly x: number; readonly y: number }[],
+): { x: number; y: number; end: boolean }[] {
+  const taken: { left: number; right: number; y: number }[] = [];
+  const places = dots.toReversed().map(({ label, x, y }) => {
+    const end = x > W * 0.7;
+    const at = x + (end ? -8 : 8);
+    const width = label.length * LABEL.letter;
+    const [left, right] = end ? [at - width, at] : [at, at + width];
+    const free = (height: number): boolean =>
+      height > M.top &&
+      height < H - M.bottom &&
+      taken.every((t) => t.left > right || t.right < left || Math.abs(t.y - height) >= LABEL.height);
+    const steps = Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? -7 - 6.5 * i : 11 + 6.5 * i));
+    const height = y + (steps.find((step) => free(y + step)) ?? -7);
+    taken.push({ left, right, y: height });
+    return { x: at, y: height, end };
+  });
+  return places.toReversed();
 }
 
 function describe({ here, dots }: Drawn): string {
