@@ -70,7 +70,7 @@ export async function needle({ seed, scale, log, signal, plot, data }: LabOption
         kind: 'measured',
         value: worst.share,
         baseline: CHANCE,
-        target: `at ${LENGTHS.join(', ')} positions >= ${FOUND} of the values, at every quarter of the depth >= ${FOUND - 0.2}`,
+        target: `at ${LENGTHS.join(', ')} positions >= ${FOUND} of the values, at every quarter of the depth >= ${(FOUND - 0.2).toFixed(1)}`,
         holds: worst.share >= FOUND && shallow.share >= FOUND - 0.2,
       },
       {
