@@ -15,7 +15,7 @@ import {
   streamProgram,
   trainAsr,
 } from 'cairn/nn';
-import { createOrtExecutor, defineProgram, type Executor, ModelState, Rng } from 'cairn/tensor';
+import { createOrtExecutor, defineProgram, type Executor, ModelState, Rng, sizeOf } from 'cairn/tensor';
 import type { Cell, Claim, Curve, LabOptions, Part } from '../report.ts';
 import { type Corpus, recordedCorpus, syntheticCorpus } from './corpus.ts';
 
@@ -133,8 +133,6 @@ async function funnelTime(pooled: AsrModel, unpooled: AsrModel, executor: Execut
   for (const { program } of encoders) await program.dispose();
   return fastest[0]! / fastest[1]!;
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
 /** Work of the large encoder of a config for a second of sound, which no training changes. */
 async function largeFlops(config: AsrConfig, executor: Executor): Promise<number> {

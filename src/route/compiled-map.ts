@@ -3,7 +3,7 @@
 import { wasm } from '../tensor/index.ts';
 import { BaggedMap, mapsOf } from './bagged-map.ts';
 import type { FeatureMap } from './kmeans.ts';
-import { LearnedMap } from './learned-map.ts';
+import { LearnedMap, softmaxInPlace } from './learned-map.ts';
 
 const { advance, assemble, f32x4, get, hostFor, repeat, set, v128 } = wasm;
 
@@ -49,16 +49,13 @@ function logitsFunction(): wasm.WasmFunction {
   };
 }
 
-const code = assemble([logitsFunction()]);
-let compiled: object | undefined;
-
 /** Learned maps side by side; shares are those of `BaggedMap` to some 1e-6. */
 class CompiledMap extends BaggedMap {
   readonly #input: Float32Array;
   readonly #logits: Float32Array;
   readonly #run: () => void;
 
-  constructor(maps: readonly LearnedMap[], host: wasm.WasmHost) {
+  constructor(maps: readonly LearnedMap[], host: wasm.WasmHost, code: Uint8Array) {
     super(maps);
     const width = this.dim + 1;
     const blocks = Math.ceil(this.k / BLOCK);
@@ -66,8 +63,7 @@ class CompiledMap extends BaggedMap {
     const input = 4 * BLOCK * blocks * width;
     const out = input + 4 * BLOCK * Math.ceil(width / BLOCK);
     const memory = new host.Memory({ initial: Math.ceil((out + 4 * BLOCK * blocks) / 65_536) });
-    compiled ??= new host.Module(code);
-    const { exports } = new host.Instance(compiled, { env: { memory } });
+    const { exports } = new host.Instance(new host.Module(code), { env: { memory } });
     const { logits } = exports as { logits: (...numbers: number[]) => void };
     const matrix = new Float32Array(memory.buffer, 0, BLOCK * blocks * width);
     let kind = 0;
@@ -86,18 +82,14 @@ class CompiledMap extends BaggedMap {
   override phi(z: ArrayLike<number>, out = new Float64Array(this.k)): Float64Array {
     for (let d = 0; d < this.dim; d++) this.#input[d] = z[d]!;
     this.#run();
-    const logits = this.#logits;
-    const { maps } = this;
+    out.set(this.#logits);
+    const share = 1 / this.maps.length;
     let from = 0;
-    for (let b = 0; b < maps.length; b++) {
-      const to = from + maps[b]!.k;
-      let top = -Infinity;
-      for (let c = from; c < to; c++) if (logits[c]! > top) top = logits[c]!;
-      let total = 0;
-      for (let c = from; c < to; c++) total += out[c] = Math.exp(logits[c]! - top);
-      const unit = 1 / (total * maps.length);
-      for (; from < to; from++) out[from] = out[from]! * unit;
+    for (const { k } of this.maps) {
+      softmaxInPlace(out, from, from + k);
+      from += k;
     }
+    for (let c = 0; c < out.length; c++) out[c] = share * out[c]!;
     return out;
   }
 }
@@ -113,8 +105,9 @@ export function compileMap(map: FeatureMap): FeatureMap {
   if (fast === undefined) {
     const maps = mapsOf(map);
     const learned = maps.every((m) => m instanceof LearnedMap) ? (maps as readonly LearnedMap[]) : undefined;
+    const code = assemble([logitsFunction()]);
     const host = hostFor(code);
-    fast = learned === undefined || host === undefined ? map : new CompiledMap(learned, host);
+    fast = learned === undefined || host === undefined ? map : new CompiledMap(learned, host, code);
     known.set(map, fast);
   }
   return fast;

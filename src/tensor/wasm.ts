@@ -47,7 +47,7 @@ export const v128 = {
   xor: vector(0x51),
 };
 /** Four single-precision numbers. */
-export const f32x4 = { splat: vector(0x13), add: vector(0xe4), mul: vector(0xe6) };
+export const f32x4 = { add: vector(0xe4), mul: vector(0xe6) };
 export const i8x16 = {
   splat: vector(0x0f),
   ltU: vector(0x26),

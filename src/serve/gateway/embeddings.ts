@@ -115,8 +115,8 @@ function asAsked(answer: JsonObject, body: JsonObject): JsonObject {
     if (!isObject(item)) return item;
     const { embedding } = item;
     if (base64 && Array.isArray(embedding)) {
-      const bytes = new Uint8Array(Float32Array.from(embedding as readonly number[]).buffer);
-      return { ...item, embedding: Buffer.from(bytes).toString('base64') };
+      const { buffer } = Float32Array.from(embedding as readonly number[]);
+      return { ...item, embedding: Buffer.from(buffer).toString('base64') };
     }
     if (!base64 && typeof embedding === 'string') {
       const bytes = Uint8Array.from(Buffer.from(embedding, 'base64'));
