@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS decision (seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT
 export function openSqlite(path, schema) {
   const db = new Database(path);
   // NORMAL: what is written survives the end of the process; only a power cut may lose the last moments of spending.
-  for (const pragma of ['journal_mode = WAL', 'synchronous = NORMAL', 'busy_timeout = 5000', 'secure_delete = ON']) {
+  // The wait is set first: also the change to the log waits for a connection that another thread is still closing.
+  for (const pragma of ['busy_timeout = 5000', 'journal_mode = WAL', 'synchronous = NORMAL', 'secure_delete = ON']) {
     db.prepare(`PRAGMA ${pragma}`).all();
   }
   db.exec(schema);

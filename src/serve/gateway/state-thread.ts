@@ -24,7 +24,8 @@ export function openStateThread(path: string): GatewayState {
   const waiting = new Slots<Waiting>();
   let dead: CairnError | undefined;
   const ended = (cause: unknown): void => {
-    dead ??= new CairnError('state_unavailable', 'Expected the thread that keeps the state to go on, got its end.', {
+    const why = cause instanceof Error ? `: ${cause.message}` : '.';
+    dead ??= new CairnError('state_unavailable', `Expected the thread that keeps the state to go on, got its end${why}`, {
       hint: 'Start the gateway again.',
       cause,
     });

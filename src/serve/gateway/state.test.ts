@@ -1,7 +1,9 @@
 // What every state of a gateway does, in a file, in memory and on PostgreSQL; then several gateways on one server.
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { startServers, stopServers } from '../../memory/_testing/postgres-servers.ts';
@@ -136,6 +138,24 @@ describe.each(kinds)('a state %s', (_name, fresh) => {
     expect((await state.decisions(10)).map((d) => d.id).slice(0, 2)).toEqual(['d5', 'd4']);
     expect(await state.decision('d0')).toBeUndefined();
   });
+});
+
+test('a file that another connection still holds is waited for', async () => {
+  const path = join(dir, `${files++}.db`);
+  const holder = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads');
+     const Database = require('libsql');
+     const db = new Database(workerData);
+     db.exec('BEGIN EXCLUSIVE');
+     parentPort.postMessage('held');
+     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+     db.exec('COMMIT');`,
+    { eval: true, workerData: path },
+  );
+  await once(holder, 'message');
+  const state = openStateThread(path);
+  open.push(state);
+  expect(await state.list('key')).toEqual([]);
 });
 
 describe.skipIf(servers === undefined)('gateways that share a server', () => {
