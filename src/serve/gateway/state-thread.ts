@@ -25,10 +25,14 @@ export function openStateThread(path: string): GatewayState {
   let dead: CairnError | undefined;
   const ended = (cause: unknown): void => {
     const why = cause instanceof Error ? `: ${cause.message}` : '.';
-    dead ??= new CairnError('state_unavailable', `Expected the thread that keeps the state to go on, got its end${why}`, {
-      hint: 'Start the gateway again.',
-      cause,
-    });
+    dead ??= new CairnError(
+      'state_unavailable',
+      `Expected the thread that keeps the state to go on, got its end${why}`,
+      {
+        hint: 'Start the gateway again.',
+        cause,
+      },
+    );
     for (const { reject } of waiting.values()) reject(dead);
   };
   worker.on('error', ended);
