@@ -55,7 +55,7 @@ for (const file of walk(src)) {
   const shown = relative(root, file);
   const folder = relative(src, file).split(sep)[0];
   const text = readFileSync(file, 'utf8');
-  if (folder.endsWith('.ts')) continue;
+  if (/\.m?ts$/.test(folder)) continue;
   if (!(folder in direct)) {
     faults.push(`${shown}: folder ${folder} is not in the layer table`);
     continue;

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
+import { leaveSqlite } from '../_leave-sqlite.mjs';
 import { CairnError } from '../errors.ts';
 import { codeOf, toStoreError } from './_sqlite-errors.ts';
 
@@ -68,7 +69,7 @@ export function openFile(path: string, steps: readonly string[] = migrations): S
     migrate(db, path, steps);
     writeFileSync(noteOf(path), `${process.pid}\n`);
   } catch (error) {
-    if (db !== undefined) leave(db);
+    if (db !== undefined) leaveSqlite(db);
     releaseLock(lock);
     throw toStoreError(error, path);
   }
@@ -77,28 +78,11 @@ export function openFile(path: string, steps: readonly string[] = migrations): S
     db,
     path,
     close: () => {
-      leave(open);
+      leaveSqlite(open);
       rmSync(noteOf(path), { force: true });
       releaseLock(lock);
     },
   };
-}
-
-/**
- * Back to one plain file: the log is copied and removed. The driver keeps a closed connection until its statements are
- * collected, so what it would hold must be let go before. What cannot be copied now is copied at the next open.
- */
-function leave(db: Database.Database): void {
-  try {
-    if (db.inTransaction) db.exec('ROLLBACK');
-    db.prepare('PRAGMA busy_timeout = 250').all();
-    db.prepare('PRAGMA journal_mode = DELETE').all();
-  } catch (error) {
-    // Damaged, full or read by another program: the log stays beside the file and nothing is lost.
-    if (codeOf(error) === '') throw error;
-  } finally {
-    db.close();
-  }
 }
 
 /**

@@ -73,7 +73,7 @@ export class SqliteStore implements Store {
     try {
       return new SqliteStore(file, options);
     } catch (error) {
-      file.db.close();
+      file.close();
       throw toStoreError(error, options.path);
     }
   }

@@ -1,6 +1,7 @@
 // The SQLite form of a gateway's state, without promises: it runs in the caller's thread for a state in memory, and in a thread
 // of its own for a file. Plain JavaScript, because a thread loads it as it stands. Every call is one transaction.
 import Database from 'libsql';
+import { leaveSqlite } from '../../_leave-sqlite.mjs';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS account (name TEXT, window INTEGER, spent REAL NOT NULL, PRIMARY KEY (name, window)) WITHOUT ROWID;
@@ -81,6 +82,6 @@ export function createSqliteState(path) {
     }),
     decision: (id) => getDecision.get(id)?.value,
     decisions: (limit, before) => listDecisions.all(before ?? Number.MAX_SAFE_INTEGER, limit),
-    close: () => void db.close(),
+    close: () => leaveSqlite(db),
   };
 }

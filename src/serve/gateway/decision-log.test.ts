@@ -55,7 +55,7 @@ describe('the log of decisions', () => {
     const seen = watched(openSqliteState(':memory:'));
     const log = new DecisionLog(seen.state, () => undefined);
     for (let i = 0; i < 20; i++) log.add(decision(i));
-    await expect.poll(async () => (await seen.state.decisions(100)).length, { timeout: 10_000 }).toBe(20);
+    await expect.poll(async () => (await seen.state.decisions(100)).length).toBe(20);
     await seen.state.close();
   });
 

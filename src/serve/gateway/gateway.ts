@@ -12,7 +12,8 @@ import {
   type PromptTable,
   readTable,
 } from '../../route/index.ts';
-import { Answers, type AnswerTable, openAnswerTable } from './answers/index.ts';
+import { type GatewayFile, openDatabase } from './_database.ts';
+import { Answers, openAnswerTable } from './answers/index.ts';
 import { Additions, ADDITIONS } from './additions.ts';
 import {
   type ConfigFileView,
@@ -88,6 +89,9 @@ export class Gateway {
   #current: Current;
   #fitted: { readonly path: string; readonly router: PromptRouter } | undefined;
   readonly #decisions: DecisionLog;
+  /** What is kept on this machine: answers and responses. */
+  readonly #kept: GatewayFile;
+  readonly #changedConfig = (): void => void this.reload();
 
   private constructor(
     options: GatewayOptions,
@@ -96,6 +100,7 @@ export class Gateway {
     additions: Additions,
     answers: Answers,
     responses: ResponseTable,
+    kept: GatewayFile,
   ) {
     this.#options = options;
     this.state = state;
@@ -103,6 +108,7 @@ export class Gateway {
     this.#additions = additions;
     this.answers = answers;
     this.responses = responses;
+    this.#kept = kept;
     this.now = options.now ?? Date.now;
     this.uniform = options.uniform ?? Math.random;
     this.keys = new ClientKeys(state, this.now);
@@ -117,13 +123,10 @@ export class Gateway {
   /** @throws CairnError `no_config`, `bad_config`, `state_unavailable` and those of a router that cannot be read */
   static async open(options: GatewayOptions): Promise<Gateway> {
     const state = options.state ?? openState(options.statePath);
-    let answers: AnswerTable | undefined;
-    let responses: ResponseTable | undefined;
+    let kept: GatewayFile | undefined;
     let gateway: Gateway;
     try {
-      const path = options.answersPath ?? options.statePath ?? ':memory:';
-      answers = openAnswerTable(path);
-      responses = openResponseTable(path);
+      kept = openDatabase(options.answersPath ?? options.statePath ?? ':memory:', '');
       // Its texts name no secret and no prompt.
       gateway = new Gateway(
         options,
@@ -131,12 +134,13 @@ export class Gateway {
         await Learning.open(state, (line) => options.log?.(line)),
         await Additions.open(state),
         await Answers.open({
-          table: answers,
+          table: openAnswerTable(kept),
           now: options.now ?? Date.now,
           uniform: options.uniform ?? Math.random,
           log: (line) => options.log?.(line),
         }),
-        responses,
+        openResponseTable(kept),
+        kept,
       );
       const { configPath, configOptional } = options;
       gateway.#version = versionOf(configPath === undefined ? undefined : textOf(configPath));
@@ -144,13 +148,12 @@ export class Gateway {
       await gateway.#take(absent ? parseConfig(options.config ?? {}) : readConfig(configPath));
       state.watch([...ADDITIONS, OUTCOMES], (change) => gateway.#changed(change));
     } catch (error) {
-      await answers?.close();
-      await responses?.close();
       await state.close();
+      kept?.close();
       throw error;
     }
     if (options.configPath !== undefined) {
-      watchFile(options.configPath, { interval: 1_000 }, () => void gateway.reload());
+      watchFile(options.configPath, { interval: 1_000 }, gateway.#changedConfig);
     }
     return gateway;
   }
@@ -364,15 +367,15 @@ export class Gateway {
   }
 
   async close(): Promise<void> {
-    if (this.#options.configPath !== undefined) unwatchFile(this.#options.configPath);
+    if (this.#options.configPath !== undefined) unwatchFile(this.#options.configPath, this.#changedConfig);
     await this.profiles.close();
     await this.flush();
     await this.ledger.settleOwed();
     await this.learning.save();
     await this.#current.pool.close();
-    await this.answers.close();
-    await this.responses.close();
+    // The state's own thread leaves its file first, so that the last connection to it is one that can remove the log.
     await this.state.close();
+    this.#kept.close();
   }
 }
 

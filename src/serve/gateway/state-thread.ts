@@ -37,6 +37,8 @@ export function openStateThread(path: string): GatewayState {
   };
   worker.on('error', ended);
   worker.on('exit', ended);
+  const exited = new Promise((resolve) => worker.once('exit', resolve));
+  let closing: Promise<void> | undefined;
   worker.on('message', ({ number, value, fault }: { number: number; value?: unknown; fault?: string }) => {
     const call = waiting.take(number);
     if (waiting.size === 0) worker.unref();
@@ -57,6 +59,13 @@ export function openStateThread(path: string): GatewayState {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       worker.postMessage({ number, call, args });
     });
+  const close = async (): Promise<void> => {
+    if (dead !== undefined) return;
+    await ask('close', []);
+    // Only the end of the thread lets go of its connection.
+    worker.ref();
+    await exited;
+  };
   return {
     shared: false,
     reserve: (...args) => ask('reserve', args),
@@ -70,8 +79,6 @@ export function openStateThread(path: string): GatewayState {
     decision: (...args) => ask('decision', args),
     decisions: (...args) => ask('decisions', args),
     watch: () => () => undefined,
-    close: async () => {
-      if (dead === undefined) await ask('close', []);
-    },
+    close: () => (closing ??= close()),
   };
 }

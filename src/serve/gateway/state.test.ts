@@ -1,15 +1,18 @@
 // What every state of a gateway does, in a file, in memory and on PostgreSQL; then several gateways on one server.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
+import Database from 'libsql';
 import { afterAll, describe, expect, test } from 'vitest';
 import { startServers, stopServers } from '../../memory/_testing/postgres-servers.ts';
 import { createMockUpstream } from '../../providers/index.ts';
+import { openAnswerTable } from './answers/index.ts';
 import { Gateway } from './gateway.ts';
 import { openPostgresState } from './postgres-state.ts';
+import { openResponseTable } from './responses/index.ts';
 import { type Account, type GatewayState, openSqliteState } from './state.ts';
 import { openStateThread } from './state-thread.ts';
 
@@ -158,10 +161,72 @@ test('a file that another connection still holds is waited for', async () => {
   expect(await state.list('key')).toEqual([]);
 });
 
+describe('a file that is left', () => {
+  /** What another program reads in a copy of the file alone. */
+  const keptIn = (path: string): unknown[] => {
+    const copy = join(dir, `${files++}.db`);
+    copyFileSync(path, copy);
+    const db = new Database(copy);
+    const rows = db.prepare('SELECT key, value FROM kept').all();
+    db.close();
+    return rows;
+  };
+
+  test.each([
+    ['here', openSqliteState],
+    ['by a thread', openStateThread],
+  ] as const)('is one plain file: %s', async (_name, openAt) => {
+    const path = join(dir, `${files++}.db`);
+    for (const value of ['first', 'second']) {
+      const state = openAt(path);
+      await state.put('kind', 'key', value);
+      expect(existsSync(`${path}-wal`)).toBe(true);
+      await Promise.all([state.close(), state.close()]);
+      expect([existsSync(`${path}-wal`), existsSync(`${path}-shm`)]).toEqual([false, false]);
+      expect(keptIn(path)).toEqual([{ key: 'key', value }]);
+    }
+  });
+
+  test('while another still has it open: a copy is whole all the same, and the last to leave removes the log', async () => {
+    const path = join(dir, `${files++}.db`);
+    const [one, two] = [openStateThread(path), openStateThread(path)];
+    await two.put('kind', 'key', 'kept');
+    await one.close();
+    expect(keptIn(path)).toEqual([{ key: 'key', value: 'kept' }]);
+    expect(await two.get('kind', 'key')).toBe('kept');
+    await two.close();
+    expect([existsSync(`${path}-wal`), existsSync(`${path}-shm`)]).toEqual([false, false]);
+  });
+
+  test('by a gateway, with its answers and responses', async () => {
+    const statePath = join(dir, `${files++}.db`);
+    const config = { cache: { exact: true }, responses: { keepSeconds: 60 } };
+    for (const kept of [0, 1]) {
+      const gateway = await Gateway.open({ statePath, config });
+      const answer = { tenant: '', key: 'asked', context: null, features: null, vector: null, event: 'e', model: 'm' };
+      const { entries } = (await gateway.answers.view(gateway.config.cache)) as { entries: number };
+      expect(entries).toBe(kept);
+      const now = Date.now();
+      const response = { id: `r${kept}`, tenant: '', at: now, expires: now + 1e6, response: '{}', messages: '[]' };
+      await gateway.responses.put(response);
+      await gateway.close();
+      expect([existsSync(`${statePath}-wal`), existsSync(`${statePath}-shm`)]).toEqual([false, false]);
+      const table = openAnswerTable(statePath);
+      const limits = { entries: 9, bytes: 1e6 };
+      await table.put({ ...answer, mark: '', usd: 0, at: now, expires: now + 1e6, body: '{}' }, limits);
+      await table.close();
+      expect([existsSync(`${statePath}-wal`), existsSync(`${statePath}-shm`)]).toEqual([false, false]);
+    }
+    const responses = openResponseTable(statePath);
+    expect((await responses.get('r1', '', Date.now()))?.id).toBe('r1');
+    await responses.close();
+  });
+});
+
 describe.skipIf(servers === undefined)('gateways that share a server', () => {
   const until = async (check: () => boolean | Promise<boolean>): Promise<void> => {
     for (let i = 0; !(await check()); i++) {
-      if (i === 200) throw new Error('It did not happen within four seconds.');
+      if (i === 1_500) throw new Error('It did not happen within half a minute.');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };

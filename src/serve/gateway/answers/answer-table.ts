@@ -1,6 +1,6 @@
 // Kept answers in a SQLite file of this machine: one row each, found by a hash of their request. What was asked is not in it; the answer is.
 // Old, large and surplus rows go by themselves; what is deleted is overwritten in the file.
-import { openDatabase } from '../_database.ts';
+import { type GatewayFile, openDatabase } from '../_database.ts';
 
 export interface StoredAnswer {
   /** Whose it is: a client key, or '' for this machine, or '*' for all. */
@@ -61,9 +61,10 @@ CREATE TABLE IF NOT EXISTS answer_check (seq INTEGER PRIMARY KEY, of TEXT NOT NU
 CREATE INDEX IF NOT EXISTS answer_check_of ON answer_check (of, seq);
 `;
 
-/** Opens the answers of this machine in a file, or in memory with ':memory:'. @throws CairnError `state_unavailable` */
-export function openAnswerTable(path: string): AnswerTable {
-  const db = openDatabase(path, SCHEMA);
+/** Opens the answers of this machine in a file, in memory with ':memory:', or in a file that is open. @throws CairnError `state_unavailable` */
+export function openAnswerTable(at: string | GatewayFile): AnswerTable {
+  const file = openDatabase(at, SCHEMA);
+  const { db } = file;
   const find = db.prepare('SELECT * FROM answer WHERE tenant = ? AND key = ? AND expires > ?');
   const get = db.prepare('SELECT * FROM answer WHERE id = ? AND expires > ?');
   const touch = db.prepare('UPDATE answer SET used = ? WHERE id = ?');
@@ -149,7 +150,7 @@ export function openAnswerTable(path: string): AnswerTable {
       return changes;
     },
     size: async (now) => live.get(now) as { entries: number; bytes: number },
-    close: async () => void db.close(),
+    close: async () => file.close(),
     addCheck: async (of, one, keep) => void check(of, one, keep),
     checks: async (of) =>
       (checks.all(of) as { similarity: number; same: number }[]).map(({ similarity, same }) => ({

@@ -1,6 +1,6 @@
 // Responses that later requests may go on from: kept only where the configuration says for how long, with what was asked and
 // answered, since that is what going on needs. A SQLite file of this machine; old and surplus ones go by themselves.
-import { openDatabase } from '../_database.ts';
+import { type GatewayFile, openDatabase } from '../_database.ts';
 
 export interface StoredResponse {
   readonly id: string;
@@ -31,8 +31,12 @@ CREATE INDEX IF NOT EXISTS response_expires ON response (expires);
 `;
 
 /** @throws CairnError `state_unavailable` */
-export function openResponseTable(path: string, limits = { entries: MOST, bytes: MOST_BYTES }): ResponseTable {
-  const db = openDatabase(path, SCHEMA);
+export function openResponseTable(
+  at: string | GatewayFile,
+  limits = { entries: MOST, bytes: MOST_BYTES },
+): ResponseTable {
+  const file = openDatabase(at, SCHEMA);
+  const { db } = file;
   const insert = db.prepare(
     'INSERT INTO response (id, tenant, at, expires, bytes, response, messages) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
@@ -74,6 +78,6 @@ export function openResponseTable(path: string, limits = { entries: MOST, bytes:
       if (changes > 0) db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
       return changes > 0;
     },
-    close: async () => void db.close(),
+    close: async () => file.close(),
   };
 }
