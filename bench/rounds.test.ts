@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Engine, median, processEngine, runRounds, spreadOf, toRows } from './rounds.ts';
 
@@ -59,18 +62,28 @@ describe('interleaved rounds', () => {
   });
 
   it.skipIf(process.platform === 'win32')('holds an engine still while it is not its turn', async () => {
-    // Counts on and on; each round tells how far it has come since the last, and how long that seemed to take.
-    const code = `let n = 0, at = 0;
-      setInterval(() => n++, 1);
+    // Writes on and on; its rounds end when it has written a little more.
+    const file = join(mkdtempSync(join(tmpdir(), 'cairn-rounds-')), 'restless');
+    const code = `const file = require('node:fs').openSync(process.argv[1], 'a');
+      let n = 0, until = Infinity;
+      setInterval(() => {
+        require('node:fs').writeSync(file, '.');
+        if (++n === until) process.stdout.write('{"units":1,"ms":1}\\n');
+      }, 1);
       process.stdout.write('{"version":"1"}\\n');
-      process.stdin.on('data', () => { process.stdout.write(JSON.stringify({ units: n - at, ms: 1 }) + '\\n'); at = n; });`;
-    const engine = processEngine({ name: 'restless', command: process.execPath, args: ['-e', code] });
+      process.stdin.on('data', () => (until = n + 20));`;
+    const engine = processEngine({ name: 'restless', command: process.execPath, args: ['-e', code, file] });
     await engine.start(quiet.signal);
     await engine.round(1);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const { units } = await engine.round(1);
-    expect(units).toBeLessThan(100);
+    const before = statSync(file).size;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // What was being written when it was stopped may still have come to its end.
+    const held = statSync(file).size;
+    expect(held - before).toBeLessThanOrEqual(1);
+    await engine.round(1);
+    expect(statSync(file).size - held).toBeGreaterThanOrEqual(20);
     await engine.stop();
+    rmSync(dirname(file), { recursive: true });
   });
 
   it('knows medians', () => {

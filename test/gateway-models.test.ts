@@ -43,7 +43,7 @@ beforeAll(async () => {
   await saveRouter(fitRouter(table, { seed: 7 }), join(dir, 'router'));
   const known = Object.fromEntries(table.models.map((m) => [m.id, {}]));
   upstream = await createMockUpstream({
-    models: { ...known, wise: { answer: () => 'Right.' }, slow: { answer: () => 'wrong', delayMs: 15 } },
+    models: { ...known, wise: { answer: () => 'Right.' }, slow: { answer: () => 'wrong' } },
     fault: ({ model }) => fault(model),
   });
   config.providers[0]!.baseUrl = upstream.url;
@@ -104,7 +104,7 @@ test('it is profiled and routed to at once; failures upstream are missing, not w
   fault = () => (++n % 9 === 0 ? { kind: 'error-inside' } : undefined);
   const added = await send('POST', '/api/models', { model: wise, yes: true });
   expect([added.status, added.body.profile.state]).toEqual([202, 'running']);
-  await expect.poll(async () => (await profile('lab/wise')).state, { timeout: 10_000 }).toBe('done');
+  await expect.poll(async () => (await profile('lab/wise')).state).toBe('done');
   fault = () => undefined;
   const { model } = (await send('GET', '/api/models/lab/wise')).body;
   expect(model).toMatchObject({ profiled: true, health: 'closed' });
@@ -116,17 +116,21 @@ test('it is profiled and routed to at once; failures upstream are missing, not w
 
 test('a profile that was cancelled goes on where it stopped', async () => {
   const slow = { ...wise, id: 'slow', model: 'slow', priceIn: 0, priceOut: 0 };
+  // It falls silent on the way, so that it is under way for as long as it takes to look and to cancel.
+  let asked = 0;
+  fault = (model) => (model === 'slow' && ++asked > 25 ? { kind: 'stall' } : undefined);
   await send('POST', '/api/models', { model: slow, maxCalls: 60 });
   await expect.poll(async () => (await profile('slow')).done).toBeGreaterThan(8);
   expect((await send('POST', '/api/models', { model: slow })).body.error.code).toBe('busy');
   expect((await send('DELETE', '/api/models/slow?only=profile')).body.cancelled).toBe(true);
   const { state, done } = await profile('slow');
   expect(state).toBe('cancelled');
+  fault = () => undefined;
   const served = upstream.served();
   const again = await send('POST', '/api/models', { model: slow, maxCalls: 60 });
   // Up to four calls were under way when it was cancelled: they count as not asked.
   expect(again.body.profile.done).toBeGreaterThan(4);
-  await expect.poll(async () => (await profile('slow')).state, { timeout: 10_000 }).toBe('done');
+  await expect.poll(async () => (await profile('slow')).state).toBe('done');
   const total = (await profile('slow')).done;
   // One call to greet it, and only what was still missing.
   expect(upstream.served() - served).toBeLessThanOrEqual(1 + total - again.body.profile.done);
@@ -140,13 +144,13 @@ test('what a profile costs is charged to the budgets of the server; when they ar
   await gateway.configure({ ...config, budgets: [usd(100)] });
   const before = await spent();
   await send('POST', '/api/models', { model: dear, yes: true, maxCalls: 12 });
-  await expect.poll(async () => (await profile('dear')).state, { timeout: 10_000 }).toBe('done');
+  await expect.poll(async () => (await profile('dear')).state).toBe('done');
   const { usd: cost } = await profile('dear');
   expect(cost).toBeGreaterThan(0);
   expect((await spent()) - before).toBeCloseTo(cost, 12);
   await gateway.configure({ ...config, budgets: [usd((await spent()) + 0.02)] });
   await send('POST', '/api/models', { model: dear, yes: true, maxCalls: 200 });
-  await expect.poll(async () => (await profile('dear')).state, { timeout: 10_000 }).toBe('failed');
+  await expect.poll(async () => (await profile('dear')).state).toBe('failed');
   expect((await profile('dear')).why).toMatch(/^Expected a call within the budget/);
   expect(await spent()).toBeLessThanOrEqual((await gateway.config.budgets[0]!.limit) + 1e-9);
   const refused = await send('POST', '/api/models', { model: { ...dear, id: 'dearer', priceOut: 5_000 }, yes: true });

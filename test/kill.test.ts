@@ -1,4 +1,5 @@
 // Acknowledged means durable, for the whole server: kill -9 while boards stream in at full speed, then look for every one of them.
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +9,14 @@ import { firstLine, runCli, startCli } from './_fixtures/cli.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cairn-kill-'));
 const running: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of running.splice(0)) child.kill('SIGKILL');
+afterEach(async () => {
+  // Gone, and not only told to go: the next test opens the same files.
+  for (const child of running.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 

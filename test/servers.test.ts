@@ -59,7 +59,7 @@ describe.skipIf(servers === undefined)('memories on servers', () => {
 
   it(
     'keeps the keys of clients of a gateway on a server, beside a memory or by themselves',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       const url = servers![0]!.url('shared');
       const keys = (args: string[], env: Record<string, string>) =>

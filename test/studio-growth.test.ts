@@ -43,7 +43,7 @@ describe.skipIf(!haveBrowser('growth page'))('growth pages', () => {
     expect(said).toMatch(/61 % of before \(52 % to 71 %\)/);
     await module.getByText('The 30 events').click();
     const events = module.getByRole('listitem').filter({ hasText: /^[0-9a-f]{8}$/ });
-    await expect.poll(() => events.count(), { timeout: 8_000 }).toBeGreaterThan(20);
+    await expect.poll(() => events.count()).toBeGreaterThan(20);
     const patterns = await page.getByRole('article', { name: /15 patterns/ }).innerText();
     expect(patterns).toMatch(/15,511 bits \(35 %\)[^]*11,680 bits[^]*only candidate, by row × 5/);
     expect(
@@ -100,13 +100,20 @@ describe.skipIf(!haveBrowser('growth page'))('growth pages', () => {
 
 describe('the API of growth', () => {
   let server: CairnServer;
+  let finish = (): void => undefined;
+  const worked = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
   beforeAll(async () => {
     const boards = createFixtureBoards({ startAt: 12 });
-    const growths = await createFixtureGrowths(boards, 300);
+    const growths = await createFixtureGrowths(boards, () => worked);
     server = await createServer({ boards: async () => Object.assign(boards, { growths }), port: 0, studio: false });
     await server.ready;
   });
-  afterAll(() => server.close());
+  afterAll(() => {
+    finish();
+    return server.close();
+  });
 
   async function ask(path: string, body?: unknown): Promise<{ status: number; body: ReturnType<JSON['parse']> }> {
     const sent = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
@@ -128,6 +135,7 @@ describe('the API of growth', () => {
       growing: true,
       says: 'looking for patterns in deductions',
     });
+    finish();
     await expect.poll(async () => (await ask('/api/growth')).body.growths.length).toBe(15);
   });
 });

@@ -35,7 +35,7 @@ describe.skipIf(!haveBrowser('studio'))('studio', () => {
   async function open(path = '/', options: BrowserContextOptions = {}): Promise<Page> {
     context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(8_000);
+    page.setDefaultTimeout(30_000);
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
@@ -66,7 +66,7 @@ describe.skipIf(!haveBrowser('studio'))('studio', () => {
     const heading = page.getByRole('heading', { level: 1 });
     const first = await heading.textContent();
     expect(first).toMatch(/^Board \d+$/);
-    await expect.poll(() => heading.textContent(), { timeout: 6_000 }).not.toBe(first);
+    await expect.poll(() => heading.textContent()).not.toBe(first);
     expect(await page.getByRole('gridcell').count()).toBe(81);
     expect(await page.locator('.legend li').count()).toBe(5);
     expect(await page.locator('.stats').innerText()).toMatch(/boards\s+\d+/);
@@ -287,7 +287,7 @@ describe.skipIf(!haveBrowser('studio'))('studio', () => {
     await own.close();
     await page.getByText('reconnecting').waitFor();
     const again = await createServer({ boards: async () => createFixtureBoards({ startAt: 3 }), port: own.port });
-    await page.getByText('live', { exact: true }).waitFor({ timeout: 10_000 });
+    await page.getByText('live', { exact: true }).waitFor();
     await context.close();
     context = undefined;
     await again.close();

@@ -14,6 +14,8 @@ import { board, cell, CELLS, CLASSES, digitsOf } from './board.ts';
 
 /** Events that are looked at after every kill; all of them now and then. */
 const LATEST = 400;
+/** What a writer that is killed in its stream of writes has said before, however slow the machine is. */
+const SAID = 20;
 
 export interface TortureOptions {
   readonly kills: number;
@@ -111,7 +113,7 @@ async function bundle(directory: string): Promise<string> {
   return outfile;
 }
 
-/** Complete lines that the writer printed before it was killed, `delay` milliseconds after its start or its first line. */
+/** Complete lines that the writer printed before it was killed, `delay` milliseconds after its start or its first lines. */
 async function killAfter(writer: string, path: string, seed: string, early: boolean, delay: number): Promise<string[]> {
   const child = spawn(process.execPath, [writer, path, seed], { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
@@ -127,7 +129,7 @@ async function killAfter(writer: string, path: string, seed: string, early: bool
   if (early) arm();
   createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(line);
-    arm();
+    if (lines.length >= SAID) arm();
   });
   await closed;
   if (errors !== '') {

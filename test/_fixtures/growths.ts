@@ -13,8 +13,11 @@ import type { BoardService } from '../../src/serve/index.ts';
 
 const AT = Date.UTC(2026, 0, 5, 9, 30, 0);
 
-/** Growth beside a board service; `grow` adds one circuit after `delayMs`. */
-export async function createFixtureGrowths(boards: BoardService, delayMs = 50): Promise<GrowthService> {
+/** Growth beside a board service; `grow` adds one circuit when `work` is done. */
+export async function createFixtureGrowths(
+  boards: BoardService,
+  work: () => Promise<unknown> = () => new Promise((resolve) => setTimeout(resolve, 50)),
+): Promise<GrowthService> {
   const events = (await boards.list({ limit: 100 })).map(({ id }) => id).reverse();
   const concepts = Array.from({ length: 10 }, (_, digit) => conceptOf(digit, events.length));
   const list: Growth[] = [
@@ -59,7 +62,7 @@ export async function createFixtureGrowths(boards: BoardService, delayMs = 50): 
     grow: async (policy = {}) => {
       working = true;
       policy.onProgress?.('looking for patterns in deductions');
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await work();
       const grown = circuit('15', events.length);
       list.unshift(grown);
       working = false;

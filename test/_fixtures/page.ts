@@ -12,7 +12,7 @@ export async function openPage(
   complain: (text: string) => void,
   options: OpenOptions = {},
 ): Promise<Page> {
-  const { timeout = 8_000, ...rest } = options;
+  const { timeout = 30_000, ...rest } = options;
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: 'reduce',

@@ -1,5 +1,6 @@
 // Boards end to end on readers that are known to err: nothing wrong is ever called proved, and what is remembered comes back.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -202,6 +203,8 @@ describe('restarts', () => {
     const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=cairn-source', script, dataDir], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    // Its output ends before its files are closed.
+    const gone = once(child, 'exit');
     const acknowledged: string[] = [];
     let rest = '';
     for await (const chunk of child.stdout) {
@@ -210,6 +213,7 @@ describe('restarts', () => {
       acknowledged.push(...lines);
       if (acknowledged.length >= 6) child.kill('SIGKILL');
     }
+    await gone;
     expect(acknowledged.length).toBeGreaterThanOrEqual(6);
     await using desk = await testDesk({ dataDir });
     for (const id of acknowledged) expect((await desk.board(id)).exact).toBe(true);

@@ -84,15 +84,20 @@ test('one, two and three workers give the same bits, close to one large batch', 
 test('workers killed in the middle: the curve is that of an undisturbed run, bit for bit, and nothing is left running', async () => {
   const undisturbed = await run({});
   const lost: number[] = [];
-  const seen = new Set<number>();
+  const [seen, killed] = [new Set<number>(), new Set<number>()];
   const disturbed = await run({ onLoss: ({ pid }) => void lost.push(pid) }, 16, (step, pids) => {
     for (const pid of pids) seen.add(pid);
-    // Just after a step: the next one begins with a worker that is dying or gone.
-    if (step === 4 || step === 9) process.kill(pids[step % pids.length]!, 'SIGKILL');
+    // Just after a step: the next one begins with workers that are dying or gone, once one of them and once all.
+    if (step !== 4 && step !== 9) return;
+    for (const pid of step === 4 ? pids.slice(0, 1) : pids) {
+      process.kill(pid, 'SIGKILL');
+      killed.add(pid);
+    }
   });
-  expect(lost.length).toBe(2);
+  // A loss at the end may stay unheard where others had done the work by then; nobody else is lost.
+  expect(lost.length).toBeGreaterThanOrEqual(1);
+  expect(lost.filter((pid) => !killed.has(pid))).toEqual([]);
   expect(disturbed).toEqual(undisturbed);
-  await new Promise((resolve) => setTimeout(resolve, 300));
   expect([...seen].filter(alive)).toEqual([]);
 });
 

@@ -194,10 +194,7 @@ export async function createElasticProgram(options: ElasticOptions): Promise<Ela
     async dispose() {
       if (ending) return;
       ending = true;
-      for (const { child, timer } of workers) {
-        clearTimeout(timer);
-        child.kill('SIGKILL');
-      }
+      await Promise.all([...workers].map((worker) => end(worker)));
       workers.clear();
       await apply.dispose();
     },
@@ -217,6 +214,15 @@ type Message =
   | { readonly kind: 'loaded' | 'ready' }
   | { readonly kind: 'failed'; readonly text: string }
   | { readonly kind: 'done'; readonly round: number; readonly shard: number; readonly outputs: Outputs };
+
+/** Ends a worker; resolves when its process is gone. */
+async function end({ child, timer }: Worker): Promise<void> {
+  clearTimeout(timer);
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+}
 
 /** A worker that has just died takes no messages; its exit is heard soon. */
 function send({ child }: Worker, message: object): void {

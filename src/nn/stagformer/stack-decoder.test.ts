@@ -112,7 +112,6 @@ test('a thread that dies: decoding goes on without, with the same bits', async (
   expect(got.map((x) => new Uint32Array(x.slice().buffer))).toEqual(expected);
   expect(decoder.mode).toBe('serial');
   expect(decoder.fallback).toMatchObject({ code: 'worker_died' });
-  await new Promise((resolve) => setTimeout(resolve, 50));
   expect(threads.every((t) => t.threadId === -1)).toBe(true);
 });
 
