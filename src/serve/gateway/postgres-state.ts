@@ -254,6 +254,8 @@ class PostgresState implements GatewayState {
           SELECT kind, key, value, change FROM kept WHERE change > ${seen} AND kind = ANY(${textArray(kinds)}::text[]) ORDER BY change`,
       );
       for (const { kind, key, value, change } of rows) {
+        // A question that was under way when the watch was stopped tells nothing more.
+        if (!this.#watches.has(stop)) return;
         seen = change;
         listener({ kind, key: fromPostgresText(key), value: value === null ? undefined : fromPostgresText(value) });
       }
