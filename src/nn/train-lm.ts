@@ -14,7 +14,14 @@ import {
 } from '../data/index.ts';
 import { createOrtExecutor, type Executor, ModelState, Rng, ROWS } from '../tensor/index.ts';
 import { parameterCount } from './classifier.ts';
-import { type DistillSettings, hashTokens, openTeacher, type TeacherFile, teacherFeeds } from './distill/index.ts';
+import {
+  type DistillSettings,
+  hashTokens,
+  openTeacher,
+  type TeacherFile,
+  teacherFeeds,
+  teacherLoss,
+} from './distill/index.ts';
 import { createLmEvaluator, type LmEvaluator } from './evaluate-lm.ts';
 import { saveLm, weightPrograms } from './lm.ts';
 import { checkLmConfig, lmConfig, type LmConfig, type LmSettings } from './lm-config.ts';
@@ -58,7 +65,7 @@ export interface TrainLmOptions {
   /** Architecture settings that differ from the default model. */
   readonly model?: Partial<LmSettings>;
   readonly recipe?: Partial<LmRecipe>;
-  /** Learn from the likeliest next tokens of a teacher too: a file that `cairn train teacher` wrote about the same text. */
+  /** Learn from next tokens of a teacher too: a file that `cairn train teacher` wrote about the same text. */
   readonly teacher?: { readonly file: string } & Pick<DistillSettings, 'alpha' | 'loss'>;
   readonly resume?: boolean;
   /** Replays steps to find silent corruption; see `ReplayGuard`. */
@@ -197,7 +204,8 @@ interface Run {
 /** What a step is told about the teacher of a run, if it has one. */
 function distillOf({ options, teacher }: Pick<Run, 'options' | 'teacher'>): { distill?: DistillSettings } {
   if (!teacher) return {};
-  return { distill: { ...options.teacher, k: teacher.header.k, temperature: teacher.header.temperature } };
+  const { k, temperature } = teacher.header;
+  return { distill: { loss: teacherLoss(teacher.header), ...options.teacher, k, temperature } };
 }
 
 /** A teacher file, checked to be about the tokens that are trained on. */

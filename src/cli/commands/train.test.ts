@@ -25,14 +25,15 @@ it('a trained model writes what it teaches, and a student learns from the file',
   await run('lm', '--text', text, '--steps', '2');
   const { value, text: line } = await run('teacher', '--text', text, '--out', file, '--k', '4');
   using teacher = openTeacher(file);
-  expect(value).toMatchObject({ k: 4, tokens: teacher.header.tokens, file });
-  expect(line).toContain(`${teacher.header.tokens} tokens, the 4 likeliest`);
+  expect(value).toMatchObject({ k: 4, kept: 'drawn', tokens: teacher.header.tokens, file });
+  expect(line).toContain(`${teacher.header.tokens} tokens, 4 drawn of`);
   const student = await run('lm', '--text', text, '--steps', '2', '--teacher', file, '--alpha', '0.1');
   expect(student.value).toMatchObject({ steps: 2 });
   const other = join(folder, 'other.txt');
   await writeFile(other, 'another text about a horse and a house, with other words. '.repeat(20));
   await expect(run('lm', '--text', other, '--steps', '2', '--teacher', file)).rejects.toThrow('about the same text');
   await expect(run('teacher', '--text', text)).rejects.toThrow('--out FILE');
+  await expect(run('teacher', '--text', text, '--out', file, '--kept', 'some')).rejects.toThrow('drawn or likeliest');
 }, 60_000);
 
 it.each([

@@ -66,11 +66,16 @@ export const train: Command = {
     teacher: {
       type: 'string',
       value: 'FILE',
-      about: 'lm: learn from the likeliest next tokens in this file too; it must be about the same text',
+      about: 'lm: learn from the next tokens of a teacher in this file too; it must be about the same text',
     },
     alpha: { type: 'number', about: 'lm: share of the loss on the text beside a teacher, 0 to 1 (default 0.3)' },
     model: { type: 'string', value: 'DIR', about: 'teacher: the trained model (default: the newest run)' },
-    k: { type: 'number', about: 'teacher: likeliest tokens kept of each position (default 8)' },
+    k: { type: 'number', about: 'teacher: tokens kept of each position (default 8)' },
+    kept: {
+      type: 'string',
+      value: 'HOW',
+      about: 'teacher: drawn (default: right on average, the rare ones too) or likeliest',
+    },
     temperature: { type: 'number', about: 'teacher: of the probabilities (default 1)' },
     resume: { type: 'boolean', about: 'continue the run in --out where it stopped' },
   },
@@ -190,6 +195,10 @@ async function writeTeacherFile(args: Args, io: Io): Promise<CommandResult> {
   if (file === undefined || out === undefined) {
     throw new CairnError('usage', 'Expected --text FILE and --out FILE, got less.');
   }
+  const kept = args.text('kept') ?? 'drawn';
+  if (kept !== 'drawn' && kept !== 'likeliest') {
+    throw new CairnError('usage', `Expected --kept drawn or likeliest, got "${kept}".`);
+  }
   const dir = args.text('model') ?? expectRun(io.dataDir);
   const executor = await createOrtExecutor();
   try {
@@ -197,6 +206,8 @@ async function writeTeacherFile(args: Args, io: Io): Promise<CommandResult> {
     const { head } = splitTokens(await readText(resolve(file)), model.tokenizer, model.config);
     const header = await writeTeacher(resolve(out), model, head, {
       k: args.number('k', 1, 65_535) ?? 8,
+      kept,
+      seed: args.number('seed') ?? 7,
       temperature: args.number('temperature', 0.01, 100) ?? 1,
       signal: io.signal,
       onProgress: (done, all) => io.status(`${((100 * done) / all).toFixed(0).padStart(3)} % of ${all} tokens`),
@@ -204,7 +215,7 @@ async function writeTeacherFile(args: Args, io: Io): Promise<CommandResult> {
     const bytes = statSync(resolve(out)).size;
     return {
       value: { file: resolve(out), model: resolve(dir), bytes, ...header },
-      text: `${header.tokens} tokens, the ${header.k} likeliest of ${header.vocab} each, ${bytes} bytes: ${resolve(out)}`,
+      text: `${header.tokens} tokens, ${header.k} ${kept} of ${header.vocab} each, ${bytes} bytes: ${resolve(out)}`,
     };
   } finally {
     await executor.dispose();

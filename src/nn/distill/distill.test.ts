@@ -20,8 +20,16 @@ import { type LanguageModel, lmLogits, lmProgram } from '../lm.ts';
 import { lmConfig } from '../lm-config.ts';
 import { trainLm } from '../train-lm.ts';
 import { klDense, klTail, klTopkRenorm } from './losses.ts';
-import { createTeacherFile, openTeacher, recordBytes, teacherFeeds } from './teacher-file.ts';
-import { hashTokens, writeTeacher } from './write-teacher.ts';
+import {
+  createTeacherFile,
+  openTeacher,
+  recordBytes,
+  teacherFeeds,
+  type TeacherHeader,
+  teacherLoss,
+  type TeacherRecords,
+} from './teacher-file.ts';
+import { hashTokens, writeTeacher, type WriteTeacherOptions } from './write-teacher.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -171,7 +179,7 @@ test('a model writes what it expects after each token', async () => {
   const model = teacherModel();
   const tokens = tokenizer.encode(text.slice(0, 60));
   const path = join(folder, 'teacher.bin');
-  const header = await writeTeacher(path, model, tokens, { k: 4, temperature: 2, batch: 3 });
+  const header = await writeTeacher(path, model, tokens, { k: 4, kept: 'likeliest', temperature: 2, batch: 3 });
   expect(header).toMatchObject({
     k: 4,
     vocab: tokenizer.vocabSize,
@@ -217,6 +225,38 @@ test('a student trains from a file about its text, and refuses one about another
   expect(Math.abs(report.validLoss - without.validLoss)).toBeGreaterThan(1e-3);
   const other = text.replace('cat', 'tac');
   await expect(trainLm({ ...student, text: other, dir: join(folder, 'other') })).rejects.toThrow('about the same text');
+});
+
+test('a file of drawn tokens is the same for the same seed, whatever the batch, and with all of them the one of the likeliest', async () => {
+  const tokens = tokenizer.encode(text.slice(0, 60));
+  const write = async (options: WriteTeacherOptions): Promise<TeacherRecords & { header: TeacherHeader }> => {
+    const path = join(folder, 'drawn.bin');
+    await writeTeacher(path, teacherModel(), tokens, options);
+    using file = openTeacher(path);
+    return { header: file.header, ...file.read(0, 59) };
+  };
+  const drawn = await write({ k: 4, seed: 5 });
+  expect(drawn.header).toMatchObject({ k: 4, kept: 'drawn' });
+  expect(teacherLoss(drawn.header)).toBe('renorm');
+  expect(await write({ k: 4, seed: 5, batch: 1 })).toEqual(drawn);
+  expect((await write({ k: 4, seed: 6 })).ids).not.toEqual(drawn.ids);
+  const likeliest = await write({ k: 4, kept: 'likeliest' });
+  expect(teacherLoss(likeliest.header)).toBe('tail');
+  for (let t = 0; t < 59; t++) {
+    const weights = Array.from(drawn.logp.slice(4 * t, 4 * t + 4), Math.exp);
+    expect(Math.abs(weights.reduce((a, b) => a + b) - 1)).toBeLessThan(2e-3);
+    expect(new Set(drawn.ids.slice(4 * t, 4 * t + 4)).size).toBe(4);
+    // What is kept as it is are the likeliest.
+    for (let i = 0; i < 4; i++) {
+      if (drawn.logp[4 * t + i] !== likeliest.logp[4 * t + i]) break;
+      expect(drawn.ids[4 * t + i]).toBe(likeliest.ids[4 * t + i]);
+    }
+  }
+  const k = tokenizer.vocabSize;
+  const { ids, logp } = await write({ k });
+  const all = await write({ k, kept: 'likeliest' });
+  expect(ids).toEqual(all.ids);
+  logp.forEach((v, i) => expect(Math.abs(v - all.logp[i]!)).toBeLessThan(2e-3 * Math.abs(v)));
 });
 
 test('damaged files are named', async () => {

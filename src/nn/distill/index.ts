@@ -1,4 +1,5 @@
-// A student learns from the k likeliest next tokens of a teacher, kept in a file.
+// A student learns from k next tokens of a teacher at each place, kept in a file.
+export * from './draw.ts';
 export * from './losses.ts';
 export * from './teacher-file.ts';
 export * from './write-teacher.ts';

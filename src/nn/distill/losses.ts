@@ -1,9 +1,8 @@
-// Losses of a student that is shown the k likeliest next tokens of a teacher (as in the Gemini 2.5 report, arXiv 2507.06261,
-// which leaves the details open; these are ours). Both are divergences of the student's distribution from the teacher's, in
-// nats, one a position.
+// Losses of a student that is shown k next tokens of a teacher (as in the Gemini 2.5 report, arXiv 2507.06261, which leaves the
+// details open; these are ours). Both are divergences of the student's distribution from the teacher's, in nats, one a position.
 import { gatherElements, log1mExp, logSoftmax, logSumExp, type Tensor } from '../../tensor/index.ts';
 
-/** The teacher's likeliest tokens: i32 `ids [..., k]`, log probabilities `logp [..., k]`. */
+/** Tokens of the teacher: i32 `ids [..., k]`, log probabilities `logp [..., k]`. */
 export interface SparseTarget {
   readonly ids: Tensor;
   readonly logp: Tensor;
@@ -29,7 +28,11 @@ export function klTail(logits: Tensor, { ids, logp }: SparseTarget, temperature 
   return kept.add(left.mul(left.max(FLOOR).log().sub(log1mExp(shown))));
 }
 
-/** `sum_i p~_i (log p~_i - log q_i)` with the teacher's k probabilities scaled to sum 1 and q over all tokens. `[...]` */
+/**
+ * `sum_i p~_i (log p~_i - log q_i)` with the teacher's k probabilities scaled to sum 1 and q over all tokens. Of tokens that were
+ * drawn (`drawSparse`) they sum to 1 as they are, and the expected gradient is that of the whole divergence.
+ * @returns `[...]`
+ */
 export function klTopkRenorm(logits: Tensor, { ids, logp }: SparseTarget, temperature = 1): Tensor {
   const q = gatherElements(logSoftmax(scaled(logits, temperature), -1), ids);
   const renormed = logSoftmax(logp, -1);
@@ -51,9 +54,9 @@ function scaled(logits: Tensor, temperature: number): Tensor {
 export interface DistillSettings {
   /** Share of the loss on the text itself; the rest is the teacher's. Default 0.3. */
   readonly alpha?: number;
-  /** Default `tail`. */
+  /** Default `tail`, which is for the likeliest tokens; `renorm` for drawn ones. */
   readonly loss?: 'tail' | 'renorm';
-  /** Likeliest tokens in a target. */
+  /** Tokens in a target. */
   readonly k: number;
   /** Temperature of the targets. */
   readonly temperature: number;

@@ -1,6 +1,6 @@
-// What a teacher expects at every token of a text, kept sparse: its k likeliest next tokens. A file is the length of a JSON
-// header (u64), the header, then one record a token: k ids (u16, or u32 beyond 65,535 tokens) and k log probabilities (f16),
-// likeliest first. Records have one size, so any range is read without the rest. Not a cache of logits: the tail is implied.
+// What a teacher expects at every token of a text, kept sparse: k next tokens. A file is the length of a JSON header (u64), the
+// header, then one record a token: k ids (u16, or u32 beyond 65,535 tokens) and k log probabilities (f16), likeliest first.
+// Records have one size, so any range is read without the rest. Not a cache of logits.
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { CairnError } from '../../errors.ts';
@@ -16,6 +16,11 @@ const headerSchema = z.looseObject({
   vocab: z.int().min(1),
   /** Temperature of the probabilities. */
   temperature: z.number().positive(),
+  /**
+   * `likeliest`: the k largest probabilities, the rest is implied. `drawn`: a distribution on k tokens that is right on average, see
+   * `drawSparse`. Files without the key have the likeliest.
+   */
+  kept: z.enum(['likeliest', 'drawn']).optional(),
   /** Records: record t is about the token after token t. */
   tokens: z.int().min(0),
 });
@@ -25,7 +30,7 @@ export type TeacherHeader = z.infer<typeof headerSchema>;
 /** Records of a range, `[count, k]`. */
 export interface TeacherRecords {
   readonly ids: Int32Array;
-  /** Log probabilities, likeliest first. */
+  /** Log probabilities, or log weights of drawn tokens, largest first. */
   readonly logp: Float32Array;
 }
 
@@ -152,6 +157,11 @@ function unpack(bytes: Uint8Array, header: TeacherHeader, count: number): Teache
     for (let i = 0; i < k; i++, at += 2) half[r * k + i] = view.getUint16(at, true);
   }
   return { ids, logp: Float32Array.from(convert(half, 'f16', 'f32')) };
+}
+
+/** The loss that fits what a file has kept. */
+export function teacherLoss({ kept }: TeacherHeader): 'tail' | 'renorm' {
+  return kept === 'drawn' ? 'renorm' : 'tail';
 }
 
 /** Feeds `teacher.ids` and `teacher.logp` `[starts, length, k]` of windows of the text. */
