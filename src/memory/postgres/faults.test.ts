@@ -46,8 +46,10 @@ async function faultOf(promise: Promise<unknown>, secret: string): Promise<Cairn
   return error;
 }
 
+const MOST_DEATHS = 8;
+
 needsServer('a server that dies', () => {
-  it('in the middle of batches and comes back: every write happens exactly once', { timeout: 120_000 }, async () => {
+  it('in the middle of batches and comes back: every write happens exactly once', { timeout: 240_000 }, async (ctx) => {
     const store = await PostgresStore.open({
       url: server!.url(),
       hashPartitions: 2,
@@ -58,10 +60,14 @@ needsServer('a server that dies', () => {
     const rng = new Rng(5);
     const all = events(400, 21);
     const done = new AbortController();
-    const deaths = { count: 0 };
+    const [deaths, writes] = [{ count: 0 }, { count: 0 }];
+    const over = (): boolean => done.signal.aborted || ctx.signal.aborted;
+    const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
     const killer = (async () => {
-      for (; !done.signal.aborted; deaths.count++) {
-        await new Promise((resolve) => setTimeout(resolve, 60 + rng.integer(200)));
+      for (; !over() && deaths.count < MOST_DEATHS; deaths.count++) {
+        // Each life takes a write, however slow the machine is, and ends at any moment of a later one.
+        for (const before = writes.count; writes.count === before && !over();) await pause(5);
+        await pause(rng.integer(200));
         await server!.kill();
         await server!.start();
       }
@@ -74,6 +80,7 @@ needsServer('a server that dies', () => {
         for (let n = 0; n < 3; n++) changes.push(insert(all[rng.integer(Math.min(i, all.length))]!));
         if (rng.bernoulli(0.2)) changes.push({ kind: 'stat', name: 's', bytes: Uint8Array.of(i & 255) });
         expect(await store.write(changes)).toEqual(await oracle.write(changes));
+        writes.count++;
       }
     } finally {
       done.abort();
