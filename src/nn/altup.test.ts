@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { byteTokenizer } from '../data/index.ts';
 import {
+  checkGradients,
   concat,
   createReferenceExecutor,
   defineProgram,
@@ -98,9 +99,10 @@ describe('identities', () => {
         const y = b.input('y', [1, size]);
         const w = mixing(p, g.unsqueeze(-1), [j]);
         const chunks = 2;
-        const rows = split(w.unsqueeze(0).expand([chunks, streams, streams + 1]), streams, 1);
-        const columns = split(w.transpose([1, 0]), streams + 1, 0);
-        const cut = [...xs, y].map((x) => x.reshape([chunks, 1, size / chunks]));
+        const rows = split(w.reshape([1, streams, 1, streams + 1]), streams, 1);
+        const turned = w.transpose([1, 0]).reshape([1, streams + 1, 1, streams]);
+        const columns = turned.expand([chunks, streams + 1, 1, streams]);
+        const cut = [...xs, y].map((x) => x.reshape([chunks, 1, 1, size / chunks]));
         mix({ rows, columns }, cut).forEach((x, i) => b.output(`out${i}`, x));
         b.output('packed', mixPacked(w, stack(xs), y));
       },
@@ -120,6 +122,33 @@ describe('identities', () => {
       });
     }
   });
+});
+
+test.each([1, 2] as const)('derivatives of order %i of prediction and correction are those of differences', (order) => {
+  for (const [streams, chunks] of [
+    [2, 4],
+    [3, 1],
+  ] as const) {
+    const rng = new Rng(5).fork(streams);
+    const random = (...shape: number[]): HostTensor => ({
+      data: Float64Array.from({ length: shape.reduce((a, b) => a * b) }, () => rng.normal()),
+      shape,
+      dtype: 'f64',
+    });
+    const m = streams + 1;
+    const tensors = Array.from({ length: m }, () => random(chunks, 1, 1, 3));
+    const report = checkGradients(
+      (p, g, ...zs) => {
+        const w = mixing(p, g!, [1]);
+        const rows = split(w.reshape([1, streams, 1, m]), streams, 1);
+        const columns = w.transpose([1, 0]).reshape([1, m, 1, streams]).expand([chunks, m, 1, streams]);
+        return concat(mix({ rows, columns }, zs), 0);
+      },
+      [random(streams, streams), random(streams, 1), ...tensors],
+      { rng, order },
+    );
+    expect(report.failures).toEqual([]);
+  }
 });
 
 test('parameters: recycled adds L (K^2 + K), the whole form the wider embedding, head and last gain', () => {

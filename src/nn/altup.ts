@@ -10,6 +10,7 @@ import {
   sizeOf,
   split,
   stack,
+  where,
   type Builder,
   type Init,
   type Tensor,
@@ -29,9 +30,8 @@ export function activeStream(c: LmConfig, layer: number): number {
   return c.altup_schedule === 'same' ? 0 : layer % (c.altup_num_inputs ?? 1);
 }
 
-/** A long product with a vector is shared among threads better by its batch, so long streams are cut into pieces. */
+/** Streams are cut into pieces: a batch of products of a vector and a matrix is what threads share best. */
 const CHUNKS = 4;
-const LONG = 2 ** 17;
 
 /**
  * AltUp with scalar coefficients, `prediction_coefs [L K K]` and `correction_coefs [L K]` for all layers (as vectors, which
@@ -97,11 +97,11 @@ const identities =
   (_rng, [length = 0]) =>
     Float64Array.from({ length }, (_, k) => (Math.floor(k / n) % n === k % n ? 1 : 0));
 
-/** In pieces, `[chunks, 1, n / chunks]`. */
+/** In pieces, `[chunks, 1, 1, n / chunks]`. */
 function flat(x: Tensor): Tensor {
   const size = sizeOf(x.shape);
-  const chunks = size >= LONG && size % CHUNKS === 0 ? CHUNKS : 1;
-  return x.reshape([chunks, 1, size / chunks]);
+  const chunks = size % CHUNKS === 0 ? CHUNKS : 1;
+  return x.reshape([chunks, 1, 1, size / chunks]);
 }
 
 /** What the layers of one stack weigh streams with. */
@@ -127,16 +127,15 @@ function weightsOf(b: Builder, c: LmConfig, stack: string): StackWeights {
   return {
     layer: (i) => w.sliceAxis(0, i * streams, (i + 1) * streams),
     vectors(i, chunks) {
-      const each = w.unsqueeze(0).expand([chunks, layers * streams, m]);
-      const place = (row: number): number[] => {
-        const [layer, column] = [Math.floor(row / m), row % m];
-        return Array.from({ length: streams }, (_, k) => (layer * streams + k) * m + column);
-      };
-      const places = Array.from({ length: layers * m }, (_, row) => place(row)).flat();
-      const turned = gather(w.reshape([-1]), b.constant(Int32Array.from(places), [layers * m, streams])); // each layer's transpose
+      const rows = w.reshape([1, layers * streams, 1, m]);
+      const columns = w
+        .reshape([layers, streams, m])
+        .transpose([0, 2, 1])
+        .reshape([1, layers * m, 1, streams])
+        .expand([chunks, layers * m, 1, streams]);
       return {
-        rows: split(each, layers * streams, 1).slice(i * streams, (i + 1) * streams),
-        columns: split(turned, layers * m, 0).slice(i * m, (i + 1) * m),
+        rows: split(rows, layers * streams, 1).slice(i * streams, (i + 1) * streams),
+        columns: split(columns, layers, 1)[i]!,
       };
     },
   };
@@ -161,41 +160,53 @@ export function mixing(p: Tensor, g: Tensor, active: readonly number[]): Tensor 
   return concat([p.sub(g.mul(predicted)), g], 1);
 }
 
-/** A matrix `[n, m]` as n rows `[chunks, 1, m]`, all chunks alike, and as m columns `[1, n]`. */
+/** A matrix as its K rows `[1, 1, 1, m]` and as its m columns `[chunks, m, 1, K]`, all chunks alike. */
 export interface Mixing {
   readonly rows: readonly Tensor[];
-  readonly columns: readonly Tensor[];
+  readonly columns: Tensor;
 }
 
 /**
- * Row i weighs the m tensors `zs [chunks, 1, n]` to tensor i of the result. They are laid below each other once, so that a row,
- * and each part of the gradient, is one pass over memory: the product of a vector and a matrix. Tensors of symbolic shape are summed.
+ * Row i weighs the m tensors `zs [chunks, 1, 1, n]` to tensor i of the result. They are laid below each other once, so that a
+ * row, and each part of the gradient, is one pass over memory: the product of a vector and a matrix. The gradient of the
+ * matrix goes to its columns. Tensors of symbolic shape are summed.
  */
 export function mix({ rows, columns }: Mixing, zs: readonly Tensor[]): Tensor[] {
   if (zs[0]!.shape.some(isSymbolic)) {
-    return rows.map((row) => zs.map((z, k) => z.mul(row.sliceAxis(2, k, k + 1))).reduce((sum, x) => sum.add(x)));
+    return rows.map((row) => {
+      const weights = row.reshape([-1]);
+      return zs.map((z, k) => z.mul(weights.sliceAxis(0, k, k + 1))).reduce((sum, x) => sum.add(x));
+    });
   }
-  const [first, ...rest] = rows as [Tensor, ...Tensor[]];
   return customGradients(
-    [first, ...rest, ...columns, ...zs],
+    [columns, ...zs],
     () => {
-      const below = concat(zs, 1);
-      return [first.matmul(below), ...rest.map((row) => row.matmul(below))];
+      const below = concat(zs, 2);
+      return rows.map((row) => row.matmul(below)) as [Tensor, ...Tensor[]];
     },
-    (_results, gs, inputs) => {
-      const [from, to] = [rows.length, rows.length + columns.length];
-      const xs = inputs.slice(to);
+    (_results, gs, [weights, ...xs]) => {
+      const m = xs.length;
+      const [chunks, , , n] = xs[0]!.shape as [number, number, number, number];
       const zero = gs.every((g) => g) ? undefined : xs[0]!.mul(0);
-      const given = gs.map((g) => g ?? zero!);
-      const below = concat(xs, 1);
-      const cotangents = concat(given, 1);
-      return [
-        ...given.map((g) => g.matmul(below, { transB: true })),
-        ...columns.map(() => undefined),
-        ...inputs.slice(from, to).map((column) => column.matmul(cotangents)),
-      ];
+      const cotangents = concat(
+        gs.map((g) => g ?? zero!),
+        2,
+      ); // [chunks, 1, K, n]
+      // A batch of products of a vector and a matrix, which threads share.
+      const slopes = concat(xs, 2).reshape([chunks, m, 1, n]).matmul(cotangents, { transB: true });
+      const ordered = after(slopes, weights!);
+      return [slopes, ...split(ordered, m, 1).map((column) => column.matmul(cotangents))];
     },
   );
+}
+
+/**
+ * `x`, but computed after `before` of the same shape. What nothing waits for, the runtime leaves to the end of a step, when
+ * the streams it reads are no longer in the processor's cache and had to be kept until then.
+ */
+function after(before: Tensor, x: Tensor): Tensor {
+  const b = x.builder;
+  return where(b.constant(new Uint8Array([1]), [1], 'bool'), x, before);
 }
 
 /** The same for streams `[K, B, T, d]` in one tensor: one small product. */
