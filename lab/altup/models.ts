@@ -14,7 +14,7 @@ import { type Executor, ModelState, Rng } from 'cairn/tensor';
 
 export const BATCH = 16;
 export const CONTEXT = 64;
-const OPTIMIZER = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05, clipNorm: 1 };
+export const OPTIMIZER = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05, clipNorm: 1 };
 
 /** Width 64, four layers, four heads, context 64, MLP of four widths. */
 export function model(vocabulary: number, more: Partial<LmConfig> = {}): LmConfig {
@@ -27,6 +27,45 @@ export function model(vocabulary: number, more: Partial<LmConfig> = {}): LmConfi
     ...more,
   });
 }
+
+interface Kind {
+  readonly name: string;
+  readonly more: Partial<LmConfig>;
+}
+
+/** The models that are compared; dense ones of other sizes are wider or deeper than the first, nothing else. */
+export const KINDS = {
+  dense: { name: 'dense', more: {} },
+  altup: { name: 'AltUp, 2 streams, alternating', more: { altup_num_inputs: 2 } },
+  width72: { name: 'dense, width 72', more: { hidden_size: 72 } },
+  width80: { name: 'dense, width 80', more: { hidden_size: 80 } },
+  width96: { name: 'dense, width 96', more: { hidden_size: 96 } },
+  layers5: { name: 'dense, 5 layers', more: { num_hidden_layers: 5 } },
+  layers6: { name: 'dense, 6 layers', more: { num_hidden_layers: 6 } },
+  recycled: {
+    name: 'recycled: one embedding and head for both streams',
+    more: { altup_num_inputs: 2, altup_recycled: true },
+  },
+  same: {
+    name: '2 streams, layers always on the first',
+    more: { altup_num_inputs: 2, altup_schedule: 'same' },
+  },
+  four: { name: 'AltUp, 4 streams', more: { altup_num_inputs: 4 } },
+  stride: { name: 'sequence form: inner layers on every second position', more: { altup_sequence_stride: 2 } },
+} as const satisfies Record<string, Kind>;
+export type KindName = keyof typeof KINDS;
+
+/** Dense models that are wider, and deeper, than the first, from small to large. */
+export const LARGER = {
+  wider: ['width72', 'width80', 'width96'],
+  deeper: ['layers5', 'layers6'],
+} as const satisfies Record<string, readonly KindName[]>;
+
+/** What a price is made of; these are trained from more seeds. */
+export const PRICED: readonly KindName[] = ['dense', 'altup', ...LARGER.wider, ...LARGER.deeper];
+
+/** The config of a kind. */
+export const configOf = (kind: KindName, vocabulary: number): LmConfig => model(vocabulary, KINDS[kind].more);
 
 export interface Corpus {
   readonly vocabulary: number;
