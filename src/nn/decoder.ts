@@ -18,7 +18,7 @@ import { anchorsOf, lmSpans, type Span, spanned } from './lm-call.ts';
 import { lmFeeds } from './lm-inputs.ts';
 import { softWidth } from './lm-soft-config.ts';
 import { placesIn, softFeeds } from './soft/feeds.ts';
-import { createSpares } from './_spares.ts';
+import { createGrowingCache, emptySlot } from './_growing-cache.ts';
 
 export interface Decoder extends AsyncDisposable {
   /** Tokens in the cache. */
@@ -88,7 +88,7 @@ export function createDecoder(model: LanguageModel, options: DecoderOptions = {}
     const key = `${length} ${phase} ${everyRow}`;
     let found = programs.get(key);
     if (!found) {
-      const def = decodeProgram(config, length, { phase, everyRow });
+      const def = decodeProgram(config, length, { phase, everyRow, onlyFresh: true });
       const how = length === 1 ? { frozen, ...(threads === undefined ? {} : { threads }) } : {};
       found = executor.compile(def, { state, ...how }).then((program) => ({ program, layout: layoutOf(def) }));
       programs.set(key, found);
@@ -103,7 +103,7 @@ export function createDecoder(model: LanguageModel, options: DecoderOptions = {}
   let tokens: number[] = [];
   let soft: Float32Array = new Float32Array(0);
   const width = softWidth(config);
-  const spares = createSpares();
+  const memory = createGrowingCache();
 
   /** Logits `[vocab]` after the last token, or `[n, vocab]` after each. */
   async function run(
@@ -127,24 +127,8 @@ export function createDecoder(model: LanguageModel, options: DecoderOptions = {}
       const name = spanned('mask', span);
       if (layout.inputs.has(name)) feeds[name] = chunkMask(fresh(span), held.get(span.name) ?? 0, span, dtype);
     }
-    const into: Record<string, HostTensor> = {};
-    for (const { name, axis, symbol } of layout.slots) {
-      const past = (feeds[name] as HostTensor).shape;
-      const more = axis < 0 ? 0 : fresh(spans.find((span) => spanned('past', span) === symbol)!);
-      const shape = past.map((d, i) => (i === axis ? d + more : d));
-      into[name.replace('past.', 'present.')] = spares.take(name, shape, dtype);
-    }
-    const out = await program.run(feeds, into);
-    const before = cache;
-    cache = { ...cache };
-    for (const [present, now] of Object.entries(out)) {
-      if (!present.startsWith('present.')) continue;
-      const name = present.replace('present.', 'past.');
-      const [old, offered] = [before[name], into[present]];
-      cache[name] = now;
-      if (offered && now !== offered) spares.give(name, offered);
-      if (old && old.data.buffer !== now.data.buffer) spares.give(name, old);
-    }
+    const out = await program.run(feeds);
+    cache = { ...cache, ...memory.entriesAfter(layout.slots, feeds, out) };
     tokens = [...tokens, ...ids];
     soft = joined(soft, vectors);
     for (const span of spans) trim(span, layout, (held.get(span.name) ?? 0) + fresh(span));
@@ -210,7 +194,7 @@ export function createDecoder(model: LanguageModel, options: DecoderOptions = {}
       return rows.flatMap((row) => Array.from({ length: row.length / v }, (_, i) => row.slice(i * v, (i + 1) * v)));
     },
     save() {
-      spares.protect(Object.values(cache));
+      memory.protect(Object.values(cache));
       return { tokens, soft, cache, held: new Map(held) };
     },
     restore(saved) {
@@ -243,7 +227,7 @@ export function createDecoder(model: LanguageModel, options: DecoderOptions = {}
       soft = seen;
     },
     reset() {
-      for (const [name, t] of Object.entries(cache)) spares.give(name, t);
+      for (const [name, t] of Object.entries(cache)) memory.give(name, t);
       cache = {};
       held = new Map();
       tokens = [];
@@ -297,13 +281,6 @@ export function layoutOf({ graph }: ProgramDef): Layout {
 function threadsForToken(c: LmConfig): number | undefined {
   const layer = 4 * c.hidden_size ** 2 + (c.mlp_gated ? 3 : 2) * c.hidden_size * c.intermediate_size;
   return c.num_hidden_layers * layer < WORK_FOR_TWO ? 1 : undefined;
-}
-
-/** A cache entry before the first token: no positions, or zeros where the shape is fixed. */
-export function emptySlot(shape: readonly number[], dtype: 'f32' | 'f64'): HostTensor {
-  const fixed = shape.map((d) => (isSymbolic(d) ? 0 : d));
-  const size = sizeOf(fixed);
-  return { data: dtype === 'f64' ? new Float64Array(size) : new Float32Array(size), shape: fixed, dtype };
 }
 
 /** Without the first `count` entries of an axis. */

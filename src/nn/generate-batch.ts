@@ -9,8 +9,10 @@ import {
   type Program,
   type ProgramDef,
   Rng,
+  type Tensor,
 } from '../tensor/index.ts';
-import { layoutOf, emptySlot } from './decoder.ts';
+import { createGrowingCache, emptySlot, freshPart } from './_growing-cache.ts';
+import { layoutOf } from './decoder.ts';
 import { promptIds } from './generate.ts';
 import { type Frame, lmSpans, type Span, spanned } from './lm-call.ts';
 import { type LmConfig, stackCount } from './lm-config.ts';
@@ -70,7 +72,8 @@ export async function generateBatch(
   const starts = rows.map((r) => r.length);
   const rngs = rows.map((_, i) => new Rng(seeds?.[i] ?? i).fork('generate'));
   const ends: (BatchResult['reason'] | undefined)[] = rows.map(() => undefined);
-  let cache: Record<string, HostTensor> = {};
+  const cache: Record<string, HostTensor> = {};
+  const memory = createGrowingCache();
   let past = 0;
   let fresh = rows.map((r) => [...r]);
   let compiled: { length: number; def: ProgramDef; program: Program } | undefined;
@@ -84,13 +87,14 @@ export async function generateBatch(
         compiled = { length, def, program: await executor.compile(def, { state }) };
       }
       const feeds = batchFeeds(config, { rows, fresh, pads, past, length });
-      for (const { name, shape } of layoutOf(compiled.def).slots) feeds[name] = cache[name] ?? emptySlot(shape, 'f32');
-      const { logits, ...present } = await compiled.program.run(feeds);
-      cache = Object.fromEntries(Object.entries(present).map(([name, t]) => [name.replace('present.', 'past.'), t]));
+      const { slots } = layoutOf(compiled.def);
+      for (const { name, shape } of slots) feeds[name] = cache[name] ?? emptySlot(shape, 'f32');
+      const out = await compiled.program.run(feeds);
+      Object.assign(cache, memory.entriesAfter(slots, feeds, out));
       past += length;
       fresh = rows.map((row, i) => {
         if (ends[i]) return [0];
-        const own = logits!.data.subarray(i * config.vocab_size, (i + 1) * config.vocab_size);
+        const own = out['logits']!.data.subarray(i * config.vocab_size, (i + 1) * config.vocab_size);
         const token = drawToken(distribution(own, settings, row), rngs[i]!);
         if (eosTokenIds.includes(token)) ends[i] = 'eos';
         else row.push(token);
@@ -117,8 +121,9 @@ function whyNotBatched(c: LmConfig): string | undefined {
 /** `ids [batch, length]` after a cache; masks `[batch, 1, length, past + length]`. */
 function batchProgram(config: LmConfig, batch: number, length: number): ProgramDef {
   return defineProgram((b) => {
-    const kept = new Map<string, HostShape>();
-    const masks = new Map<string, ReturnType<typeof b.input>>();
+    const kept = new Map<string, Tensor>();
+    const pasts = new Map<string, Tensor>();
+    const masks = new Map<string, Tensor>();
     const frame: Frame = {
       positions: b.input('positions', [length], 'i32'),
       mask(span) {
@@ -128,22 +133,26 @@ function batchProgram(config: LmConfig, batch: number, length: number): ProgramD
         masks.set(name, found);
         return found;
       },
-      past: (name, shape, span) =>
-        b.input(
+      past(name, shape, span) {
+        const past = b.input(
           `past.${name}`,
           shape.map((d) => (d === -1 && span ? b.symbol(spanned('past', span)) : d)),
-        ),
+        );
+        pasts.set(name, past);
+        return past;
+      },
       keep: (name, value) => void kept.set(name, value),
     };
     b.output(
       'logits',
       transformerForward(b, config, b.input('ids', [batch, length], 'i32'), { frame, lastOnly: true }),
     );
-    for (const [name, value] of kept) b.output(`present.${name}`, value);
+    for (const [name, value] of kept) {
+      const more = freshPart(pasts.get(name), value);
+      b.output(more ? `fresh.${name}` : `present.${name}`, more ?? value);
+    }
   });
 }
-
-type HostShape = Parameters<NonNullable<Frame['keep']>>[1];
 
 interface Turn {
   readonly rows: readonly (readonly number[])[];

@@ -9,6 +9,7 @@
 // layer is hooked in at layer.ts (attention, MLP, what is added), an MLP at feed-forward.ts, a residual stream at stream.ts.
 import { CairnError } from '../errors.ts';
 import { addToDim, type Builder, isSymbolic, type Tensor } from '../tensor/index.ts';
+import { freshPart } from './_growing-cache.ts';
 import { type LmConfig, seesAll, stackCount } from './lm-config.ts';
 import { lmInputs, SOFT_INPUT } from './lm-inputs.ts';
 
@@ -195,12 +196,23 @@ export function sightMask(queries: Tensor, keys: Tensor, { window, lag }: Span):
   return all.cast('f32').mul(-1e9);
 }
 
+export interface DecodeFrameOptions extends Pick<Frame, 'phase'> {
+  /** Entries that grow are returned as `fresh.<name>`, the new positions only. */
+  readonly onlyFresh?: boolean;
+}
+
 /**
  * New tokens after cached ones. Declares `positions [T]`, `past.<name>` with symbolic lengths and masks `[T, past + T]`
  * as inputs; `finish` returns what was kept as outputs `present.<name>`.
  */
-export function decodeFrame(b: Builder, config: LmConfig, length: number, phase = 0): Frame & { finish(): void } {
+export function decodeFrame(
+  b: Builder,
+  config: LmConfig,
+  length: number,
+  { phase = 0, onlyFresh = false }: DecodeFrameOptions = {},
+): Frame & { finish(): void } {
   const kept = new Map<string, Tensor>();
+  const pasts = new Map<string, Tensor>();
   const masks = new Map<string, Tensor>();
   const known = (span: Span): Span => {
     if (lmSpans(config).some((s) => s.name === span.name)) return span;
@@ -217,17 +229,23 @@ export function decodeFrame(b: Builder, config: LmConfig, length: number, phase 
       masks.set(name, found);
       return found;
     },
-    past: (name, shape, span) =>
-      b.input(
+    past(name, shape, span) {
+      const past = b.input(
         `past.${name}`,
         shape.map((d) => (d === -1 && span ? lengthOf(span) : d)),
-      ),
+      );
+      pasts.set(name, past);
+      return past;
+    },
     keep(name, value) {
       if (kept.has(name)) throw new CairnError('duplicate_name', `Expected one tensor kept as \`${name}\`, got two.`);
       kept.set(name, value);
     },
     finish() {
-      for (const [name, value] of kept) b.output(`present.${name}`, value);
+      for (const [name, value] of kept) {
+        const fresh = onlyFresh ? freshPart(pasts.get(name), value) : undefined;
+        b.output(fresh ? `fresh.${name}` : `present.${name}`, fresh ?? value);
+      }
     },
   };
 }

@@ -18,7 +18,7 @@ import {
 } from '../tensor/index.ts';
 import { stateOf, weightsOf } from './classifier.ts';
 import { type ModelDirectory, readModel, writeModel } from './directory.ts';
-import { decodeFrame, type ForwardOptions, type Frame } from './lm-call.ts';
+import { decodeFrame, type DecodeFrameOptions, type ForwardOptions } from './lm-call.ts';
 import type { LmConfig } from './lm-config.ts';
 import { lmFeeds } from './lm-inputs.ts';
 import { hasSoft } from './lm-soft-config.ts';
@@ -53,16 +53,17 @@ export function lmProgram(
  * One decode call: `ids [1, length]` (and `lmInputs`), `positions [length]` and the cache `past.<name>` to `logits
  * [1, 1, vocab]` of the last token and the next cache `present.<name>`. A plain model keeps `k.<layer>` and `v.<layer>
  * [1, kvHeads, past, head]`. For more than one token, or a window, there is a `mask [length, past + length]` too, and one
- * per further span (`mask.local`). With `everyRow` the logits are those after each token, `[1, length, vocab]`. With a stride there is one program per `phase`, the first position modulo the stride.
+ * per further span (`mask.local`). With `everyRow` the logits are those after each token, `[1, length, vocab]`. With `onlyFresh` entries that grow come back as `fresh.<name>`, their new
+ * positions only. With a stride there is one program per `phase`, the first position modulo the stride.
  */
 export function decodeProgram(
   config: LmConfig,
   length: number,
-  options: ProgramOptions & Pick<Frame, 'phase'> & { readonly everyRow?: boolean } = {},
+  options: ProgramOptions & DecodeFrameOptions & { readonly everyRow?: boolean } = {},
 ): ProgramDef {
   return defineProgram((b) => {
     const ids = b.input('ids', [1, length], 'i32');
-    const frame = decodeFrame(b, config, length, options.phase);
+    const frame = decodeFrame(b, config, length, options);
     b.output('logits', transformerForward(b, config, ids, { frame, lastOnly: options.everyRow !== true }));
     frame.finish();
   }, options);

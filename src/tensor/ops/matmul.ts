@@ -158,6 +158,11 @@ function matmulSamples(rng: Rng): OpSample[] {
   });
 }
 
+/** Leading dimensions that need no flattening for one product, or allow none. */
+function isRow(lead: Shape): boolean {
+  return lead.some(isSymbolic) || lead.every((d) => d === 1);
+}
+
 /** All leading dimensions in one. */
 function flat(x: Tensor): Tensor {
   return x.reshape([x.shape.slice(0, -1).reduce((s, d) => s * d, 1), x.shape.at(-1)!]);
@@ -171,7 +176,7 @@ function flat(x: Tensor): Tensor {
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const attrs = { transA: options.transA ?? false, transB: options.transB ?? false, alpha: options.alpha ?? 1 };
   const lead = a.shape.slice(0, -1);
-  const plain = b.shape.length === 2 && a.shape.length > 2 && !attrs.transA && !lead.some(isSymbolic);
+  const plain = b.shape.length === 2 && a.shape.length > 2 && !attrs.transA && !isRow(lead);
   if (!plain) return apply(matmulOp, [a, b], attrs);
   return apply(matmulOp, [flat(a), b], attrs).reshape([...lead, b.shape[attrs.transB ? 0 : 1]!]);
 }
@@ -184,7 +189,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
  */
 export function linear(x: Tensor, w: Tensor, b?: Tensor): Tensor {
   const lead = x.shape.slice(0, -1);
-  if (x.shape.length < 2 || lead.some(isSymbolic)) {
+  if (x.shape.length < 2 || isRow(lead)) {
     const row = x.shape.length < 2 ? matmul(x.reshape([1, -1]), w).reshape([-1]) : matmul(x, w);
     return b ? row.add(b) : row;
   }

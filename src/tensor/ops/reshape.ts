@@ -8,6 +8,7 @@ import {
   normalizeAxis,
   reshapeTarget,
   sameShape,
+  type Shape,
   shapeText,
   sizeOf,
   stridesOf,
@@ -137,6 +138,12 @@ function inferred(x: Tensor, shape: readonly number[]): readonly number[] | unde
   }
 }
 
+/** Whether only axes of length one change their place, so that the numbers stay where they are. */
+function movesOnes(shape: Shape, perm: readonly number[]): boolean {
+  const long = perm.filter((a) => shape[a] !== 1);
+  return !shape.some(isSymbolic) && long.every((a, i) => i === 0 || a > long[i - 1]!);
+}
+
 /** Permutes axes; without `perm` reverses them. */
 export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
   const rank = x.shape.length;
@@ -145,6 +152,12 @@ export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
     throw new CairnError('bad_axis', `Expected a permutation of ${rank} axes, got [${p.join(',')}].`);
   }
   if (p.every((a, i) => a === i)) return x;
+  if (movesOnes(x.shape, p)) {
+    return reshape(
+      x,
+      p.map((a) => x.shape[a]!),
+    );
+  }
   const node = x.builder.nodes()[x.port.node]!;
   if (node.op !== 'transpose') return apply(transposeOp, [x], { perm: p });
   const inner = list(node.attrs, 'perm');
