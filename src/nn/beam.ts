@@ -1,7 +1,7 @@
 // Beam search: the likeliest continuations that a search of bounded width finds. Deterministic; with one beam it is greedy.
 import { CairnError } from '../errors.ts';
 import { createDecoder, type DecoderState } from './decoder.ts';
-import { promptIds } from './generate.ts';
+import { promptIds, tooLong } from './generate.ts';
 import type { LanguageModel } from './lm.ts';
 import { softmax } from './sampling.ts';
 
@@ -37,7 +37,7 @@ interface Live {
 
 /**
  * The best continuations, best first; as many as beams.
- * @throws CairnError `bad_sampling`, `empty_prompt`
+ * @throws CairnError `bad_sampling`, `empty_prompt`, `context_exceeded` for a prompt longer than the model's context
  * @example
  * const [best] = await beamSearch(model, 'To be', { numBeams: 4, maxTokens: 20 });
  */
@@ -55,6 +55,8 @@ export async function beamSearch(
   if (!Number.isFinite(lengthPenalty)) {
     throw new CairnError('bad_sampling', `Expected lengthPenalty to be a number, got ${lengthPenalty}.`);
   }
+  const ids = promptIds(model, prompt);
+  if (ids.length > model.config.max_position_embeddings) throw tooLong(model.config, ids.length);
   await using decoder = createDecoder(model);
   const scoreOf = (logprob: number, length: number): number => logprob / length ** lengthPenalty;
   const extend = async (
@@ -65,7 +67,7 @@ export async function beamSearch(
     const next = softmax(await decoder.feed(ids)).map(Math.log);
     return { state: decoder.save(), next };
   };
-  let live: Live[] = [{ tokens: [], logprob: 0, ...(await extend(undefined, promptIds(model, prompt))) }];
+  let live: Live[] = [{ tokens: [], logprob: 0, ...(await extend(undefined, ids)) }];
   let done: Beam[] = [];
   const finish = (tokens: readonly number[], logprob: number, length: number, reason: Beam['reason']): void => {
     const text = model.tokenizer.decode(tokens);

@@ -72,7 +72,12 @@ test('a thought never exceeds its budget, for any seed; counts add up', async ()
       expect(thoughts.length).toBeLessThanOrEqual(budget + 2);
       expect(ends).toMatchObject([{ tokens: thoughts.length - 2 }]);
       expect(ends[0]!.reason).toBe(thoughts.length - 2 === budget ? 'budget' : 'closed');
-      expect(end.usage).toEqual({ input: 2, thinking: thoughts.length, output: tokens.length - thoughts.length });
+      expect(end.usage).toEqual({
+        input: 2,
+        leftOut: 0,
+        thinking: thoughts.length,
+        output: tokens.length - thoughts.length,
+      });
       expect(end.usage.thinking + end.usage.output).toBe(60);
       expect(end.thought).toBe(tokenizer.decode(thoughts));
       expect(end.text).toBe(tokenizer.decode(tokens.slice(thoughts.length).map((t) => t.token)));
@@ -105,7 +110,7 @@ test('min holds the close back, dynamic stops at its cap, a prompt may open the 
     expect((await think({ budget: 'dynamic', cap: 5 }, { seed })).ends[0]!.tokens).toBeLessThanOrEqual(5);
   }
   const opened = await generate(m, 'ab<', { maxTokens: 9, thinking: { budget: 2, min: 2, open, close } }).end();
-  expect(opened.usage).toEqual({ input: 3, thinking: 3, output: 6 });
+  expect(opened.usage).toEqual({ input: 3, leftOut: 0, thinking: 3, output: 6 });
 });
 
 test('stop texts and end tokens count in the answer only', async () => {

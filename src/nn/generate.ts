@@ -23,6 +23,11 @@ export interface GenerateOptions extends SamplingOptions {
   readonly eosTokenIds?: readonly number[];
   /** Change the logits in place, after the repetition penalty and before temperature and filters. */
   readonly logitsProcessors?: readonly ((logits: Float64Array, ids: readonly number[]) => void)[];
+  /**
+   * A prompt longer than the model's context: read its end and say how much was left out (`cut`, the default), or throw
+   * `context_exceeded` (`refuse`).
+   */
+  readonly longPrompt?: 'cut' | 'refuse';
   /** Think first, within a budget. */
   readonly thinking?: ThinkingOptions;
   /**
@@ -52,8 +57,10 @@ export interface GeneratedToken {
 }
 
 export interface GenerationUsage {
-  /** Tokens of the prompt. */
+  /** Tokens of the prompt that were read. */
   readonly input: number;
+  /** Tokens at the beginning of the prompt that were not, since it is longer than the model's context. */
+  readonly leftOut: number;
   /** Tokens of the thought, the opening and closing token included. */
   readonly thinking: number;
   /** Tokens of the answer. */
@@ -73,14 +80,17 @@ export interface GenerationEnd {
 
 /** A running generation: iterate it once for tokens, or await `end()` or `text()`. */
 export interface Generation extends AsyncIterable<GeneratedToken> {
+  /** Tokens at the beginning of the prompt that are not read; known before the first token. */
+  readonly leftOut: number;
   /** How it ended; runs it to the end when it was not iterated. */
   end(): Promise<GenerationEnd>;
   text(): Promise<string>;
 }
 
 /**
- * Continues a prompt.
- * @throws CairnError `bad_sampling`, `bad_thinking`, `empty_prompt`
+ * Continues a prompt. Of one that is longer than the model's context only the end is read: see `leftOut` and `longPrompt`. When the
+ * context is full, the later half of it is read again and what is older forgotten.
+ * @throws CairnError `bad_sampling`, `bad_thinking`, `empty_prompt`, `context_exceeded`
  * @example
  * const run = generate(model, 'ROMEO:', { maxTokens: 100, temperature: 0.8, seed: 7 });
  * for await (const { text } of run) process.stdout.write(text);
@@ -96,9 +106,12 @@ export function generate(
   if (settings.thinking) checkThinking(settings.thinking, model.config.vocab_size);
   const mixed = isMixed(prompt) ? prompt : undefined;
   const ids = promptIds(model, isMixed(prompt) ? prompt.ids : prompt);
+  const leftOut = Math.max(0, ids.length - model.config.max_position_embeddings);
+  if (leftOut > 0 && settings.longPrompt === 'refuse') throw tooLong(model.config, ids.length);
   let finished: GenerationEnd | undefined;
   const tokens = run(model, ids, mixed?.soft, settings, (end) => (finished = end));
   const self: Generation = {
+    leftOut,
     [Symbol.asyncIterator]: () => tokens,
     async end() {
       for (let step = await tokens.next(); !step.done; step = await tokens.next());
@@ -125,6 +138,15 @@ export function promptIds(model: LanguageModel, prompt: string | readonly number
   if (ids.length > 0) return ids;
   throw new CairnError('empty_prompt', 'Expected a prompt of at least one token, got none.', {
     hint: 'Start with a newline.',
+  });
+}
+
+/** @returns the CairnError `context_exceeded` for a prompt of `got` tokens */
+export function tooLong(config: LmConfig, got: number): CairnError {
+  const limit = config.max_position_embeddings;
+  return new CairnError('context_exceeded', `Expected a prompt of at most ${limit} tokens, got ${got}.`, {
+    hint: 'Shorten it, or use a model with a longer context.',
+    details: { limit, got },
   });
 }
 
@@ -204,7 +226,12 @@ async function* run(
     reason,
     text: writer.text + rest,
     ...(thought ? { thought: thoughts.text + thoughts.end() } : {}),
-    usage: { input: prompt.length, thinking, output: ids.length - prompt.length - thinking },
+    usage: {
+      input: Math.min(prompt.length, model.config.max_position_embeddings),
+      leftOut: Math.max(0, prompt.length - model.config.max_position_embeddings),
+      thinking,
+      output: ids.length - prompt.length - thinking,
+    },
     ...(own && isStacked(own) ? { stacks: stacksOf(own) } : {}),
   });
 }

@@ -97,7 +97,7 @@ test('greedy generation takes the best token of the full forward each time', asy
   expect(end).toEqual({
     reason: 'length',
     text: tokenizer.decode(ids.slice(3)),
-    usage: { input: 3, thinking: 0, output: 8 },
+    usage: { input: 3, leftOut: 0, thinking: 0, output: 8 },
   });
 });
 

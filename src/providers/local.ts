@@ -1,5 +1,6 @@
 // A module of the mind as a chat model: the last thing a person said is its input, what it answers is the text. Abstaining is
-// an error that sends the gateway to the next model.
+// an error that sends the gateway to the next model. So is a text longer than the context of a module that is a language model
+// (`generate` with `longPrompt: 'refuse'`); when nobody takes it, the client gets `context_length_exceeded`.
 import type { Mind } from '../mind/index.ts';
 import { isObject, type JsonObject, listAt, textAt } from './json.ts';
 import { ProviderError } from './provider-error.ts';
@@ -40,6 +41,16 @@ export function createLocalProvider(options: LocalOptions): Provider {
     const input = model.toInput(lastWords(body));
     if (input === undefined) throw abstained(name);
     const reply = await options.mind.ask(model.task, input, { signal: toAbortSignal(signal), remember: false });
+    if (reply.failure?.code === 'context_exceeded') {
+      // Another model may have a longer context.
+      const { message, hint } = reply.failure;
+      throw new ProviderError('context_length_exceeded', message, {
+        status: 400,
+        remedy: 'next',
+        unhealthy: false,
+        ...(hint === undefined ? {} : { hint }),
+      });
+    }
     if (reply.output === undefined) throw abstained(name);
     const content = model.toText(reply.output);
     const usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, thoughtTokens: 0 };

@@ -97,3 +97,16 @@ test('what cannot be is said', async () => {
   await expect(ask('char', '--thinking', 'some')).rejects.toThrow('off or dynamic, got "some"');
   await expect(ask('char', '--thinking', '8', '--tokens', '10')).rejects.toThrow('Expected --tokens above 10');
 });
+
+test('a prompt longer than the context: its end is read, and how much was left out is said', async () => {
+  const prompt = '12+1='.repeat(8); // 40 characters where 32 have room
+  const argv = ['--model', model['plain']!, '--tokens', '3', '--prompt'];
+  lines.length = 0;
+  const { value } = await run(generate, [...argv, prompt]);
+  expect(value).toMatchObject({ usage: { input: 32, leftOut: 8, output: 3 } });
+  expect(lines).toContain("The prompt has 40 tokens and the model's context is 32: the first 8 were left out.");
+  lines.length = 0;
+  const short = await run(generate, [...argv, prompt.slice(-32)]);
+  expect(short.value).toMatchObject({ usage: { leftOut: 0 }, text: (value as Result).text });
+  expect(lines.join()).not.toContain('left out');
+});

@@ -116,6 +116,12 @@ export const generate: Command = {
         ...setting('minP', 'min-p', 0, 1),
         ...setting('noRepeatNgram', 'no-repeat', 1, 1e6),
       });
+      if (run.leftOut > 0) {
+        const context = model.config.max_position_embeddings;
+        io.progress(
+          `The prompt has ${run.leftOut + context} tokens and the model's context is ${context}: the first ${run.leftOut} were left out.`,
+        );
+      }
       if (!io.json) {
         process.stdout.write(prompt.trimStart());
         await write(run, io);

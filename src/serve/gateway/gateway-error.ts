@@ -3,6 +3,7 @@ import { CairnError } from '../../errors.ts';
 
 export type GatewayCode =
   | 'invalid_request'
+  | 'context_length_exceeded'
   | 'unsupported_parameter'
   | 'no_eligible_model'
   | 'model_not_found'

@@ -203,6 +203,14 @@ function failure(last: unknown, attempts: readonly Attempt[], options: RunOption
       },
     );
   }
+  if (error.code === 'context_length_exceeded') {
+    return new GatewayError('context_length_exceeded', error.message, {
+      status: 400,
+      param: 'messages',
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...shared,
+    });
+  }
   if (error.status === 429) {
     return new GatewayError('rate_limited', 'Expected room at the models of the pool, got their rate limits.', {
       status: 429,
