@@ -1,4 +1,4 @@
-// `cairn train lm|teacher|readers|transcriber`: trains from nothing with Cairn's own trainer. Ctrl-C leaves a state that --resume
+// `cairn train lm|mixed|teacher|readers|transcriber`: trains from nothing with Cairn's own trainer. Ctrl-C leaves a state that --resume
 // continues.
 import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -20,6 +20,7 @@ import { type Args, type Command, type CommandResult, nearest } from '../command
 import type { Io } from '../io.ts';
 import { createRunDir, expectRun } from '../run-dir.ts';
 import { formatTable } from '../table.ts';
+import { trainMixedModel } from './_train-mixed.ts';
 import { trainDigitTranscriber } from './_train-transcriber.ts';
 
 export const train: Command = {
@@ -27,9 +28,15 @@ export const train: Command = {
   about:
     'Train a character language model on a text, the digit readers on MNIST, or the transcriber on spoken digits; write what a model teaches.',
   usage:
-    'train lm --text FILE [--minutes N | --steps N] [--teacher FILE]   |   cairn train teacher --model DIR --text FILE --out FILE   |   cairn train readers [--out DIR]   |   cairn train transcriber --clips DIR',
+    'train lm --text FILE [--minutes N | --steps N] [--teacher FILE]   |   cairn train mixed --examples FILE   |   cairn train teacher --model DIR --text FILE --out FILE   |   cairn train readers [--out DIR]   |   cairn train transcriber --clips DIR',
   options: {
     text: { type: 'string', value: 'FILE', about: 'lm: the text; its last tenth is held out' },
+    examples: {
+      type: 'string',
+      value: 'FILE',
+      about:
+        'mixed: lines { "prompt": "<image>+<audio>=", "images": ["3.png"], "audio": ["4.wav"], "answer": "7" }, paths relative to it; a tenth is held out',
+    },
     minutes: { type: 'number', about: 'wall time (lm: default 3)' },
     steps: { type: 'number', about: 'lm: number of steps instead of a time; makes the run reproducible' },
     seed: { type: 'number', about: 'default 7' },
@@ -83,6 +90,7 @@ export const train: Command = {
     'cairn train lm --text moby-dick.txt --minutes 3',
     'cairn train lm --text moby-dick.txt --config altup.json --tokenizer bpe',
     'cairn train lm --text sums.txt --added-tokens "<think> </think>"',
+    'cairn train mixed --examples pictures.jsonl --steps 500 --out sees',
     'cairn train teacher --text moby-dick.txt --out teacher.bin --k 8',
     'cairn train lm --text moby-dick.txt --teacher teacher.bin',
     'cairn train readers',
@@ -91,12 +99,13 @@ export const train: Command = {
   async run(args, io) {
     const what = args.positionals[0];
     if (what === 'lm') return trainLanguageModel(args, io);
+    if (what === 'mixed') return trainMixedModel(args, io, (p) => io.status(progressLine(p)));
     if (what === 'teacher') return writeTeacherFile(args, io);
     if (what === 'readers') return trainDigitReaders(args, io);
     if (what === 'transcriber') return trainDigitTranscriber(args, io);
     throw new CairnError(
       'usage',
-      `Expected lm, teacher, readers or transcriber to train, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
+      `Expected lm, mixed, teacher, readers or transcriber to train, got ${what === undefined ? 'nothing' : `"${what}"`}.`,
       {
         hint: 'Run `cairn train --help`.',
       },

@@ -1,5 +1,9 @@
 // Trains a language model on texts with pictures and sounds in them. Examples are short and each is a row of its own; what is
 // asked for and what is answered come apart, and only answers are learned.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import type { Tokenizer } from '../../data/index.ts';
 import { type Executor, type Feed, ModelState, Rng, ROWS } from '../../tensor/index.ts';
@@ -94,6 +98,12 @@ export interface TrainMixedOptions {
   readonly recipe: MixedRecipe;
   /** The examples of a step: a pure function of its number. */
   readonly examples: (step: number) => readonly MixedExample[];
+  /** Folder for a checkpoint and `metrics.jsonl`. Absent: nothing is written. */
+  readonly dir?: string;
+  /** Names the examples; a checkpoint of a run on others is refused. */
+  readonly data?: string;
+  /** Continue from the checkpoint in `dir`, if there is one: in steps that gives the bits of an uninterrupted run. */
+  readonly resume?: boolean;
   readonly onProgress?: (p: TrainProgress) => void;
   readonly signal?: AbortSignal;
   /** Seconds since any fixed moment. */
@@ -102,7 +112,8 @@ export interface TrainMixedOptions {
 
 /**
  * Trains from nothing; write the result with `saveLm`.
- * @throws CairnError `bad_config`, `bad_soft`, `diverged`, `aborted`
+ * @throws CairnError `bad_config`, `bad_soft`, `diverged`, `aborted` (with a `dir`, run again with `resume`), what a checkpoint of
+ * another run is refused with
  * @example
  * const model = await trainMixed({ config, tokenizer, executor, seed: 7, shape, recipe, examples });
  * const prompt = await encodeMixed(model, [{ image }, '=']);
@@ -118,8 +129,15 @@ export async function trainMixed(options: TrainMixedOptions): Promise<LanguageMo
   const state = new ModelState();
   for (const def of [step, ...weightPrograms(config)]) state.ensure(def, new Rng(seed).fork('weights'));
   await using program = await compileTrainStep(executor, step, state, optimizer);
+  const { dir, data = '' } = options;
+  if (dir !== undefined) await mkdir(dir, { recursive: true });
+  const resume = options.resume === true && dir !== undefined && existsSync(join(dir, 'checkpoint.safetensors'));
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify([config, recipe, seed, shape, data]))
+    .digest('hex');
   const result = await train({
     program,
+    ...(dir === undefined ? {} : { dir, fingerprint, resume }),
     state,
     feeds: (at) => packMixed({ config, tokenizer }, shape, examples(at)),
     schedule: { kind: 'cosine', peak: rate, warmup: 0.05, final: 0.02 },
