@@ -1,7 +1,6 @@
 // Small character models on one text: trained by steps, measured on held-out windows, token by token.
 import { charTokenizer, randomWindows } from 'cairn/data';
 import {
-  compileTrainStep,
   defineLmStep,
   lmConfig,
   type LmConfig,
@@ -10,9 +9,9 @@ import {
   type LmSettings,
   lmStepFeeds,
   type OptimizerSettings,
-  train,
 } from 'cairn/nn';
 import { crossEntropy, defineProgram, type Executor, ModelState, Rng, ROWS } from 'cairn/tensor';
+import { trainToEnd } from './train-to-end.ts';
 
 export const BATCH = 16;
 export const CONTEXT = 64;
@@ -69,27 +68,25 @@ export async function fit(
   const { steps, seed, executor, signal } = options;
   const step = defineLmStep(config, { batch: BATCH, length: CONTEXT }, SETTINGS);
   const state = ModelState.init(step, new Rng(seed).fork('weights'));
-  await using program = await compileTrainStep(executor, step, state, SETTINGS);
   const rng = new Rng(seed).fork('data');
   const windows = randomWindows({ tokens: split.head, batch: BATCH, length: CONTEXT, rng });
   const last: number[] = [];
-  await train({
-    program,
+  await trainToEnd({
+    step,
+    executor,
     state,
     feeds: (at) => lmStepFeeds(config, BATCH, windows.at(at)),
-    schedule: { kind: 'cosine', peak: PEAK, warmup: Math.min(0.25, WARMUP_STEPS / steps), final: 0.05 },
-    beta1: SETTINGS.beta1,
-    beta2: SETTINGS.beta2,
-    length: { steps },
-    clock: () => performance.now() / 1000,
-    logEvery: 1,
+    settings: SETTINGS,
+    steps,
+    peak: PEAK,
+    warmup: Math.min(0.25, WARMUP_STEPS / steps),
+    final: 0.05,
     onProgress: ({ loss }) => {
       last.push(loss);
       if (last.length > 50) last.shift();
     },
     signal,
   });
-  signal.throwIfAborted();
   return { state, trainLoss: last.reduce((a, v) => a + v, 0) / last.length };
 }
 

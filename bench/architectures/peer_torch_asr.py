@@ -1,21 +1,20 @@
 """PyTorch peer: the same cascaded conformer transducer, the same step. Usage: peer_torch_asr.py <workload folder> <threads>."""
-import json
 import math
+import os
 import sys
-import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-folder, threads = sys.argv[1], int(sys.argv[2])
-torch.set_num_threads(threads)
-work = json.load(open(f"{folder}/workload.json"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from torch_engine import adamw, read_weights, read_work, serve
+
+folder, work, threads = read_work()
 c, opt, shape = work["config"], work["optimizer"], work["shape"]
 B, R, COLS = shape["batch"], shape["rows"], shape["labels"] + 1
 D, H, K = c["hidden_size"], c["num_attention_heads"], c["conv_kernel"]
 IN, EPS, SIZES = c["audio"]["mels"] * c["audio"]["stack"], c["rms_norm_eps"], list(c["asr_sizes"])
-flat = np.fromfile(f"{folder}/params.f32", dtype="<f4")
 raw = np.fromfile(f"{folder}/feeds.bin", dtype="<f4")
 
 
@@ -36,27 +35,15 @@ def read_batches():
     ]
 
 
-batches = read_batches()
-P, at, decaying, others = {}, 0, [], []
-for item in work["params"]:
-    size = math.prod(item["shape"])
-    value = torch.tensor(flat[at : at + size].reshape(item["shape"]))
-    at += size
-    name = item["name"]
-    # F.linear multiplies by the transpose, as nn.Linear keeps its weights; F.conv1d takes [channels, 1, kernel].
+def convert(name, value):
+    """F.linear multiplies by the transpose, as nn.Linear keeps its weights; F.conv1d takes [channels, 1, kernel]."""
     if name.endswith("depthwise.weight"):
-        value = value.t().unsqueeze(1).contiguous()
-    elif name.endswith(".weight") or name.endswith(".proj"):
-        value = value.t().contiguous()
-    P[name] = value.requires_grad_(True)
-    (decaying if item["decay"] else others).append(P[name])
+        return value.t().unsqueeze(1).contiguous()
+    return value.t().contiguous() if name.endswith(".weight") or name.endswith(".proj") else value
 
-optimizer = torch.optim.AdamW(
-    [{"params": decaying, "weight_decay": opt["weightDecay"]}, {"params": others, "weight_decay": 0.0}],
-    lr=opt["lr"],
-    betas=(opt["beta1"], opt["beta2"]),
-    eps=opt["eps"],
-)
+
+P = read_weights(folder, work, convert)
+optimizer = adamw(P, {item["name"] for item in work["params"] if item["decay"]}, opt)
 half = D // H // 2
 frequencies = c["rope_theta"] ** (-torch.arange(half) / half)
 
@@ -159,34 +146,12 @@ def transducer(blank, label, pick):
     return -torch.stack(ends, 2).flatten(1).gather(1, pick)
 
 
-count = 0
-
-
-def step():
-    global count
-    features, valid, context, following, pick = batches[count % len(batches)]
-    count += 1
-    optimizer.zero_grad(set_to_none=True)
+def loss_of(features, valid, context, following, pick):
     encoded = encode(features, valid)
     both = [lattice(size, encoded[size], context, following) for size in SIZES]
     blank, label = torch.cat([b for b, _ in both]), torch.cat([l for _, l in both])
-    loss = transducer(blank, label, pick.repeat(len(SIZES), 1)).mean()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(decaying + others, opt["clipNorm"])
-    optimizer.step()
-    return loss.item()
+    return transducer(blank, label, pick.repeat(len(SIZES), 1)).mean()
 
 
-def answer(value):
-    print(json.dumps(value), flush=True)
-
-
-losses = [step() for _ in range(work["warmup"])]
-answer({"version": f"{torch.__version__} ({threads} threads)", "check": losses})
-for line in sys.stdin:
-    seconds = json.loads(line)["seconds"]
-    start, units = time.perf_counter(), 0
-    while units == 0 or time.perf_counter() - start < seconds:
-        step()
-        units += 1
-    answer({"units": units, "ms": (time.perf_counter() - start) * 1000})
+version = f"{torch.__version__} ({threads} threads)"
+serve(work, version, read_batches(), optimizer, loss_of, clip=opt["clipNorm"])

@@ -1,42 +1,28 @@
 """PyTorch peer: the same language model with AltUp, the same step. Usage: peer_torch_lm.py <workload folder> <threads>."""
-import json
 import math
+import os
 import sys
-import time
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-folder, threads = sys.argv[1], int(sys.argv[2])
-torch.set_num_threads(threads)
-work = json.load(open(f"{folder}/workload.json"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from torch_engine import adamw, read_tokens, read_weights, read_work, serve
+
+folder, work, threads = read_work()
 c, opt = work["config"], work["optimizer"]
 B, T = work["batch"], work["length"]
 D, H, V, L = c["hidden_size"], c["num_attention_heads"], c["vocab_size"], c["num_hidden_layers"]
 K, EPS = c.get("altup_num_inputs", 1), c["rms_norm_eps"]
-flat = np.fromfile(f"{folder}/params.f32", dtype="<f4")
-ids = np.fromfile(f"{folder}/tokens.i32", dtype="<i4").reshape(work["batches"], 2, B, T)
-batches = [(torch.tensor(b[0], dtype=torch.long), torch.tensor(b[1], dtype=torch.long)) for b in ids]
 
-P, at, decaying, others = {}, 0, [], []
-for item in work["params"]:
-    size = math.prod(item["shape"])
-    value = torch.tensor(flat[at : at + size].reshape(item["shape"]))
-    at += size
-    name = item["name"]
-    # F.linear multiplies by the transpose, as nn.Linear keeps its weights.
-    if name.endswith(".weight") and name != "embed.weight":
-        value = value.t().contiguous()
-    P[name] = value.requires_grad_(True)
-    (decaying if item["decay"] else others).append(P[name])
 
-optimizer = torch.optim.AdamW(
-    [{"params": decaying, "weight_decay": opt["weightDecay"]}, {"params": others, "weight_decay": 0.0}],
-    lr=opt["lr"],
-    betas=(opt["beta1"], opt["beta2"]),
-    eps=opt["eps"],
-)
+def convert(name, value):
+    """F.linear multiplies by the transpose, as nn.Linear keeps its weights."""
+    return value.t().contiguous() if name.endswith(".weight") and name != "embed.weight" else value
+
+
+P = read_weights(folder, work, convert)
+optimizer = adamw(P, {item["name"] for item in work["params"] if item["decay"]}, opt)
 mask = torch.triu(torch.ones(T, T, dtype=torch.bool), 1)
 half = D // H // 2
 angle = torch.arange(T)[:, None] * c["rope_theta"] ** (-torch.arange(half) / half)[None, :]
@@ -80,31 +66,9 @@ def forward(x):
     return F.linear(norm(h, "ln_final"), P["unembed.weight"])
 
 
-count = 0
+def loss_of(x, y):
+    return F.cross_entropy(forward(x).view(-1, V), y.view(-1))
 
 
-def step():
-    global count
-    x, y = batches[count % len(batches)]
-    count += 1
-    optimizer.zero_grad(set_to_none=True)
-    loss = F.cross_entropy(forward(x).view(-1, V), y.view(-1))
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(decaying + others, opt["clipNorm"])
-    optimizer.step()
-    return loss.item()
-
-
-def answer(value):
-    print(json.dumps(value), flush=True)
-
-
-losses = [step() for _ in range(work["warmup"])]
-answer({"version": f"{torch.__version__} ({threads} threads)", "check": losses})
-for line in sys.stdin:
-    seconds = json.loads(line)["seconds"]
-    start, units = time.perf_counter(), 0
-    while units == 0 or time.perf_counter() - start < seconds:
-        step()
-        units += 1
-    answer({"units": units, "ms": (time.perf_counter() - start) * 1000})
+version = f"{torch.__version__} ({threads} threads)"
+serve(work, version, read_tokens(folder, work, B, T), optimizer, loss_of, clip=opt["clipNorm"])

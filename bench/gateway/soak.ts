@@ -9,6 +9,8 @@ import { UPSTREAM_NAMES, World } from './soak-world.ts';
 
 export interface SoakOptions {
   readonly seconds: number;
+  /** It goes on until so many requests were answered and the configuration was taken over so often, however slow the machine is. */
+  readonly atLeast?: { readonly answered: number; readonly reloads: number };
   readonly seed: number | string;
   readonly clients?: number;
   /** Starts a gateway with this configuration file, which the soak writes. */
@@ -62,7 +64,7 @@ interface Decision {
 }
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const { seconds, seed, clients = 12, configPath, log, signal } = options;
+  const { seconds, atLeast, seed, clients = 12, configPath, log, signal } = options;
   const root = new Rng(seed);
   const world = await World.open(root.fork('world'));
   writeFileSync(configPath, JSON.stringify(world.configuration(0)));
@@ -80,7 +82,9 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const mismatches: string[] = [];
   let [next, reloads, outages] = [0, 0, 0];
   const until = performance.now() + seconds * 1000;
-  const running = (): boolean => performance.now() < until && !signal.aborted;
+  const enough = (): boolean =>
+    atLeast === undefined || (counts.answered >= atLeast.answered && reloads >= atLeast.reloads);
+  const running = (): boolean => (performance.now() < until || !enough()) && !signal.aborted;
 
   const client = async (rng: Rng): Promise<void> => {
     while (running()) {

@@ -4,7 +4,7 @@ import { defaultDevice, init, jit, nn, numpy as np, valueAndGrad } from '@jax-js
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { serveEngine } from '../rounds.ts';
+import { serveSteps } from '../train-step-engine.ts';
 import { readWorkload } from './workload.ts';
 
 type Arr = np.Array;
@@ -64,7 +64,7 @@ const names = params.map((p) => p.name);
 const decays = new Set(params.filter((p) => p.shape.length > 1).map((p) => p.name));
 
 /** One AdamW step: new parameters and moments, and the loss. */
-const step = jit((p: Params, m: Params, v: Params, x: Arr, y: Arr, hidden: Arr, lr: Arr, c1: Arr, c2: Arr) => {
+const update = jit((p: Params, m: Params, v: Params, x: Arr, y: Arr, hidden: Arr, lr: Arr, c1: Arr, c2: Arr) => {
   const kept = Object.fromEntries(names.map((n) => [n, p[n]!.ref]));
   const [loss, grads] = valueAndGrad((q: Params) => lossOf(q, x, y, hidden))(kept) as [Arr, Params];
   const next: [Params, Params, Params] = [{}, {}, {}];
@@ -93,25 +93,15 @@ const oneHot = (ids: Int32Array): Arr => {
   return array(data, [ids.length, V]);
 };
 
-let count = 0;
-const unit = async (): Promise<number> => {
-  const { x, y } = batch(count++);
+const step = async (i: number): Promise<number> => {
+  const { x, y } = batch(i);
   const scalar = (value: number): Arr => np.array(Float32Array.of(value)).reshape([]);
-  const [c1, c2] = [1 - adam.beta1 ** count, 1 - adam.beta2 ** count];
-  const out = step(p, m, v, oneHot(x), oneHot(y), mask.ref, scalar(adam.lr), scalar(c1), scalar(c2));
+  const [c1, c2] = [1 - adam.beta1 ** (i + 1), 1 - adam.beta2 ** (i + 1)];
+  const out = update(p, m, v, oneHot(x), oneHot(y), mask.ref, scalar(adam.lr), scalar(c1), scalar(c2));
   [p, m, v] = [out[0], out[1], out[2]];
   return (await out[3].data())[0]!;
 };
 
 const entry = createRequire(import.meta.url).resolve('@jax-js/jax');
 const { version } = JSON.parse(readFileSync(join(dirname(entry), '..', 'package.json'), 'utf8')) as { version: string };
-const check: number[] = [];
-for (let i = 0; i < warmup; i++) check.push(await unit());
-await serveEngine({
-  version: `${version} (wasm, ${process.argv[3]} threads)`,
-  check,
-  unit: async () => {
-    await unit();
-  },
-});
-process.exit(0);
+await serveSteps({ version: `${version} (wasm, ${process.argv[3]} threads)`, warmup, step });

@@ -4,7 +4,7 @@
 import * as wasm from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
-import { serveEngine } from '../rounds.ts';
+import { serveSteps } from '../train-step-engine.ts';
 import { readWorkload } from './workload.ts';
 
 const [dir, threads, wasmFolder] = process.argv.slice(2) as [string, string, string];
@@ -62,10 +62,9 @@ function lossOf(x: tf.Tensor, y: tf.Tensor): tf.Scalar {
   return mul(tf.sum(mul(tf.logSoftmax(logits), y)), -1 / (B * T)) as tf.Scalar;
 }
 
-let count = 0;
-const unit = async (): Promise<number> => {
-  const ids = batch(count++);
-  const [c1, c2] = [1 - adam.beta1 ** count, 1 - adam.beta2 ** count];
+const step = async (i: number): Promise<number> => {
+  const ids = batch(i);
+  const [c1, c2] = [1 - adam.beta1 ** (i + 1), 1 - adam.beta2 ** (i + 1)];
   const oneHot = (labels: Int32Array): tf.Tensor => tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), V), 'float32');
   const loss = tf.tidy(() => {
     const [x, y] = [oneHot(ids.x), oneHot(ids.y)];
@@ -90,16 +89,7 @@ const unit = async (): Promise<number> => {
 
 async function main(): Promise<void> {
   await start();
-  const check: number[] = [];
-  for (let i = 0; i < warmup; i++) check.push(await unit());
-  await serveEngine({
-    version: `${tf.version_core} (wasm, ${wasm.getThreadsCount()} thread)`,
-    check,
-    unit: async () => {
-      await unit();
-    },
-  });
-  process.exit(0);
+  await serveSteps({ version: `${tf.version_core} (wasm, ${wasm.getThreadsCount()} thread)`, warmup, step });
 }
 
 void main();

@@ -1,40 +1,26 @@
 """PyTorch peer: the same GPT, step and optimiser. Usage: peer_torch.py <workload folder> <threads>."""
-import json
 import math
+import os
 import sys
-import time
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-folder, threads = sys.argv[1], int(sys.argv[2])
-torch.set_num_threads(threads)
-work = json.load(open(f"{folder}/workload.json"))
-c, adam = work["case"], work["adam"]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from torch_engine import adamw, read_tokens, read_weights, read_work, serve
+
+folder, work, threads = read_work()
+c = work["case"]
 B, T, D, H, V = c["batch"], c["length"], c["dim"], c["heads"], c["vocab"]
-flat = np.fromfile(f"{folder}/params.f32", dtype="<f4")
-ids = np.fromfile(f"{folder}/tokens.i32", dtype="<i4").reshape(work["batches"], 2, B, T)
-batches = [(torch.tensor(b[0], dtype=torch.long), torch.tensor(b[1], dtype=torch.long)) for b in ids]
 
-P, at = {}, 0
-for item in work["params"]:
-    size = math.prod(item["shape"])
-    value = torch.tensor(flat[at : at + size].reshape(item["shape"]))
-    at += size
-    # nn.Linear keeps weights as [out, in]; F.linear multiplies by the transpose.
-    if item["name"].endswith(".weight") or item["name"] == "head":
-        value = value.t().contiguous()
-    P[item["name"]] = value.requires_grad_(True)
 
-matrices = [p for p in P.values() if p.dim() > 1]
-vectors = [p for p in P.values() if p.dim() == 1]
-optimizer = torch.optim.AdamW(
-    [{"params": matrices, "weight_decay": adam["weightDecay"]}, {"params": vectors, "weight_decay": 0.0}],
-    lr=adam["lr"],
-    betas=(adam["beta1"], adam["beta2"]),
-    eps=adam["eps"],
-)
+def convert(name, value):
+    """nn.Linear keeps weights as [out, in]; F.linear multiplies by the transpose."""
+    return value.t().contiguous() if name.endswith(".weight") or name == "head" else value
+
+
+P = read_weights(folder, work, convert)
+optimizer = adamw(P, {name for name, p in P.items() if p.dim() > 1}, work["adam"])
 mask = torch.triu(torch.ones(T, T, dtype=torch.bool), 1)
 scale = 1 / math.sqrt(D // H)
 
@@ -64,18 +50,8 @@ def forward(x):
     return F.linear(norm(h, "norm"), P["head"])
 
 
-count = 0
-
-
-def step():
-    global count
-    x, y = batches[count % len(batches)]
-    count += 1
-    optimizer.zero_grad(set_to_none=True)
-    loss = F.cross_entropy(forward(x).view(-1, V), y.view(-1))
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+def loss_of(x, y):
+    return F.cross_entropy(forward(x).view(-1, V), y.view(-1))
 
 
 def blas():
@@ -87,16 +63,5 @@ def blas():
     return "+".join(sorted(names)) or "built-in BLAS"
 
 
-def answer(value):
-    print(json.dumps(value), flush=True)
-
-
-losses = [step() for _ in range(work["warmup"])]
-answer({"version": f"{torch.__version__} ({blas()}, {threads} threads)", "check": losses})
-for line in sys.stdin:
-    seconds = json.loads(line)["seconds"]
-    start, units = time.perf_counter(), 0
-    while units == 0 or time.perf_counter() - start < seconds:
-        step()
-        units += 1
-    answer({"units": units, "ms": (time.perf_counter() - start) * 1000})
+version = f"{torch.__version__} ({blas()}, {threads} threads)"
+serve(work, version, read_tokens(folder, work, B, T), optimizer, loss_of)

@@ -3,9 +3,8 @@
 import { countFlops, expertLoads, type LmConfig, lmFeeds, lmProgram } from 'cairn/nn';
 import { createOrtExecutor, type Executor, type ModelState } from 'cairn/tensor';
 import { BATCH, configOf, CONTEXT, fit, mean, type Split, splitText, tokenLosses } from '../char-models.ts';
-import type { LabOptions } from '../report.ts';
+import type { LabOptions, Part } from '../report.ts';
 import { loadText } from '../text.ts';
-import type { Part } from './part.ts';
 
 const EXPERTS = 4;
 const LAYERS = 2;

@@ -11,8 +11,7 @@ import {
   train,
 } from 'cairn/nn';
 import { createOrtExecutor, crossEntropy, type Executor, type Feed, ModelState, type Program, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import type { Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
 
 const TRIALS = 100;
 const STEPS = 20;

@@ -18,8 +18,7 @@ import {
   trainMixed,
 } from 'cairn/nn';
 import { createOrtExecutor, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { type Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
 import { wilson } from './wilson.ts';
 
 const tokenizer = withAddedTokens(charTokenizer('0123456789sh='), ['<image>', '<audio>']);

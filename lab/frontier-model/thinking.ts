@@ -1,10 +1,10 @@
 // Thinking within a budget: a tiny network adds eight digits modulo ten, writing running sums before its answer. It learns
 // from thoughts cut at random, so that short ones are nothing new to it; the budget is enforced by the generator.
 import { charTokenizer } from 'cairn/data';
-import { createDecoder, defineTrainStep, generate, type LanguageModel, lmConfig, lmForward, train } from 'cairn/nn';
+import { createDecoder, defineTrainStep, generate, type LanguageModel, lmConfig, lmForward } from 'cairn/nn';
 import { createOrtExecutor, crossEntropy, type Executor, ModelState, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../report.ts';
-import { type Part } from './part.ts';
+import type { LabOptions, Part } from '../report.ts';
+import { trainToEnd } from '../train-to-end.ts';
 import { wilson } from './wilson.ts';
 
 const COUNT = 8;
@@ -52,9 +52,9 @@ async function teach(rng: Rng, steps: number, executor: Executor, signal: AbortS
       .mul(1 / BATCH / COUNT);
   }, RECIPE);
   const state = ModelState.init(step, rng.fork('weights'));
-  await using program = await executor.compile(step, { state });
-  const result = await train({
-    program,
+  await trainToEnd({
+    step,
+    executor,
     state,
     feeds: (at) => {
       const source = rng.fork('lessons').fork(at);
@@ -73,15 +73,13 @@ async function teach(rng: Rng, steps: number, executor: Executor, signal: AbortS
       }
       return { x, y, weight };
     },
-    schedule: { kind: 'cosine', peak: 4e-3, warmup: 0.05, final: 0.05 },
-    beta1: RECIPE.beta1,
-    beta2: RECIPE.beta2,
-    length: { steps },
-    clock: () => performance.now() / 1000,
+    settings: RECIPE,
+    steps,
+    peak: 4e-3,
+    warmup: 0.05,
+    final: 0.05,
     signal,
   });
-  signal.throwIfAborted();
-  if (result.reason !== 'done') throw new Error(`Expected to train to the end, got ${result.reason}.`);
   return { config: CONFIG, state, executor, tokenizer, generation: { temperature: 0 } };
 }
 

@@ -9,16 +9,17 @@ import {
   forward,
   linear,
   sequential,
-  train,
 } from 'cairn/nn';
 import { createOrtExecutor, crossEntropy, ModelState, type Rng } from 'cairn/tensor';
 import type { LabOptions, Part } from '../report.ts';
+import { trainToEnd } from '../train-to-end.ts';
 import { agreement, bitNames, DISTRACTORS, drawBits, parityTasks } from './part.ts';
 
 export const FAIRNESS =
   'The modular learner gets labels for every intermediate task, the end-to-end network only for the last: that is the lifelong setting, not a fair fight on samples.';
 
 const NETWORK_SAMPLES = 10_000;
+const RECIPE = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, clipNorm: 10 };
 
 interface Modular {
   readonly accuracy: number;
@@ -63,12 +64,12 @@ async function endToEnd(rng: Rng, bits: number, epochs: number, signal: AbortSig
   await using executor = await createOrtExecutor({ threads: 1 });
   const step = defineTrainStep(
     (b) => crossEntropy(forward(b, layers, b.input('x', [batch, width])), b.input('y', [batch], 'i32')),
-    { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, clipNorm: 10 },
+    RECIPE,
   );
   const state = ModelState.init(step, rng.fork('weights'));
-  const program = await executor.compile(step, { state });
-  await train({
-    program,
+  await trainToEnd({
+    step,
+    executor,
     state,
     feeds: (at) => {
       const order = rng
@@ -79,11 +80,11 @@ async function endToEnd(rng: Rng, bits: number, epochs: number, signal: AbortSig
       const picked = Array.from(order.subarray(from, from + batch), (i) => rows[i]!);
       return { x: inputsOf(picked), y: Int32Array.from(picked, (x) => task.of(x)) };
     },
-    schedule: { kind: 'cosine', peak: 3e-3, warmup: 0.05, final: 0.05 },
-    beta1: 0.9,
-    beta2: 0.999,
-    length: { steps: epochs * perEpoch },
-    clock: () => performance.now() / 1000,
+    settings: RECIPE,
+    steps: epochs * perEpoch,
+    peak: 3e-3,
+    warmup: 0.05,
+    final: 0.05,
     signal,
   });
   const config: ClassifierConfig = {

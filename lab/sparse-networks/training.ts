@@ -10,10 +10,10 @@ import {
   type LshExperts,
   lshExperts,
   randomBuckets,
-  train,
 } from 'cairn/nn';
 import { createOrtExecutor, defineProgram, type Executor, ModelState, type Program, Rng } from 'cairn/tensor';
 import type { LabOptions, Part } from '../report.ts';
+import { trainToEnd } from '../train-to-end.ts';
 import { hypercube, nearest, polynomial, sampler, type Target } from './targets.ts';
 
 const UNITS = 16;
@@ -76,10 +76,10 @@ async function fit(
     return error.mul(error).mean();
   }, RECIPE);
   const state = ModelState.init(step, rng.fork('weights'));
-  await using program = await executor.compile(step, { state });
   const rows = data.train.y.length;
-  const result = await train({
-    program,
+  await trainToEnd({
+    step,
+    executor,
     state,
     feeds: (at) => {
       const draw = rng.fork('batch').fork(at);
@@ -94,15 +94,13 @@ async function fit(
       }
       return { x, y, ...(routes ? { route } : {}) };
     },
-    schedule: { kind: 'cosine', peak: 5e-3, warmup: 0, final: 0.02 },
-    beta1: RECIPE.beta1,
-    beta2: RECIPE.beta2,
-    length: { steps },
-    clock: () => performance.now() / 1000,
+    settings: RECIPE,
+    steps,
+    peak: 5e-3,
+    warmup: 0,
+    final: 0.02,
     signal,
   });
-  signal.throwIfAborted();
-  if (result.reason !== 'done') throw new Error(`Expected to train to the end, got ${result.reason}.`);
   const loads = bucketLoads(routes?.train ?? new Int32Array(0), layer.buckets);
   const share = (n: number): number => (n * layer.buckets) / (rows * tables);
   return {

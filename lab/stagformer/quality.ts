@@ -10,11 +10,11 @@ import {
   lmStepFeeds,
   type LmSettings,
   softmax,
-  train,
 } from 'cairn/nn';
 import { createOrtExecutor, type Executor, ModelState, Rng } from 'cairn/tensor';
 import { type Claim, type LabOptions, type Part } from '../report.ts';
 import { loadText } from '../text.ts';
+import { trainToEnd } from '../train-to-end.ts';
 import { SMALL } from './models.ts';
 
 const BATCH = 16;
@@ -134,20 +134,18 @@ async function fit(
   const step = defineLmStep(config, { batch: BATCH, length }, RECIPE);
   const state = ModelState.init(step, rng.fork('weights'));
   const windows = randomWindows({ tokens, batch: BATCH, length, rng: rng.fork('windows') });
-  await using program = await executor.compile(step, { state });
-  const result = await train({
-    program,
+  await trainToEnd({
+    step,
+    executor,
     state,
     feeds: (at) => lmStepFeeds(config, BATCH, windows.at(at)),
-    schedule: { kind: 'cosine', peak: 2e-3, warmup: 50 / steps, final: 0.05 },
-    beta1: RECIPE.beta1,
-    beta2: RECIPE.beta2,
-    length: { steps },
-    clock: () => performance.now() / 1000,
+    settings: RECIPE,
+    steps,
+    peak: 2e-3,
+    warmup: 50 / steps,
+    final: 0.05,
     signal,
   });
-  signal.throwIfAborted();
-  if (result.reason !== 'done') throw new Error(`Expected to train to the end, got ${result.reason}.`);
   return state;
 }
 

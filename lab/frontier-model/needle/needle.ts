@@ -2,9 +2,8 @@
 // that see everything, with shared keys and values and a cache that is cut; by windows alone they are not.
 import { createDecoder, type LanguageModel, lmLogits } from 'cairn/nn';
 import { createOrtExecutor, Rng } from 'cairn/tensor';
-import type { LabOptions } from '../../report.ts';
+import type { LabOptions, Part } from '../../report.ts';
 import { loadText } from '../../text.ts';
-import { type Part } from '../part.ts';
 import { wilson } from '../wilson.ts';
 import { hide, KEYS, plainLetters, tokenizer, VALUES } from './haystack.ts';
 import { ask, type Asked, type Course, cutSight, REACH, retriever, teach, WINDOW } from './retrieval.ts';

@@ -1,6 +1,5 @@
 // Models that look keys up, and how often they are right: windows mixed with layers that see everything, or windows alone.
 import {
-  compileTrainStep,
   createDecoder,
   defineTrainStep,
   lmConfig,
@@ -9,9 +8,9 @@ import {
   lmForward,
   type LanguageModel,
   type OptimizerSettings,
-  train,
 } from 'cairn/nn';
 import { crossEntropy, type Executor, ModelState, type Rng, ROWS } from 'cairn/tensor';
+import { trainToEnd } from '../../train-to-end.ts';
 import { hide, KEYS, lesson, type Needle, tokenizer } from './haystack.ts';
 
 const RECIPE: OptimizerSettings = {
@@ -97,33 +96,31 @@ export async function teach({ config, hay, courses, rng, executor, signal, log }
       return crossEntropy(logits, b.input('y', dims, 'i32'), { weights: b.input('weight', dims) });
     }, RECIPE);
     state.ensure(step, rng.fork('weights'));
-    await using program = await compileTrainStep(executor, step, state, RECIPE);
     const lately: number[] = [];
-    const done = new AbortController();
     const lessons = rng.fork(`course ${i}`);
-    const result = await train({
-      program,
+    await trainToEnd({
+      step,
+      executor,
       state,
       feeds: (at) => {
         const batch = lesson(hay, course, lessons.fork(at));
         return { ...batch, ...lmFeeds(config, batch.x, course.batch) };
       },
-      schedule: { kind: 'cosine', peak: course.rate, warmup: 0.05, final: 0.2 },
-      beta1: RECIPE.beta1,
-      beta2: RECIPE.beta2,
-      length: { steps: course.steps },
-      clock: () => performance.now() / 1000,
-      signal: AbortSignal.any([signal, done.signal]),
-      onProgress: (p) => {
+      settings: RECIPE,
+      steps: course.steps,
+      peak: course.rate,
+      warmup: 0.05,
+      final: 0.2,
+      signal,
+      enough: (p) => {
         lately.push(p.loss);
         if (lately.length > 8) lately.shift();
-        if (p.step >= 8 && lately.reduce((a, b) => a + b, 0) < 8 * course.enough) done.abort();
-        if (done.signal.aborted || p.step % 50 === 0)
+        const found = p.step >= 8 && lately.reduce((a, b) => a + b, 0) < 8 * course.enough;
+        if (found || p.step % 50 === 0)
           log(`step ${p.step} of ${course.steps} at ${course.length}: loss ${p.loss.toFixed(3)}`);
+        return found;
       },
     });
-    signal.throwIfAborted();
-    if (result.reason === 'early-stop') throw new Error(`Expected to train to the end, got ${result.reason}.`);
   }
   return { config, state, executor, tokenizer, generation: { temperature: 0 } };
 }
