@@ -41,6 +41,11 @@ const CASES: readonly Case[] = [
     },
   ),
   decodeCase('decode-64', 'dense, width 64, 128 tokens', lmConfig({ ...decoded, hidden_size: 64 })),
+  decodeCase(
+    'decode-altup-64',
+    'AltUp, 2 streams of width 64, 128 tokens',
+    lmConfig({ ...decoded, hidden_size: 64, altup_num_inputs: 2 }),
+  ),
   decodeCase('decode-256', 'dense, width 256, 128 tokens', lmConfig({ ...decoded, hidden_size: 256 })),
   decodeCase(
     'decode-altup-256',
