@@ -7,7 +7,7 @@ import { configOf, corpusOf, heldOutLoss, type KindName, KINDS, mean, PRICED } f
 /** Held-out losses by kind of model, one a seed; kinds that no price is made of have fewer. */
 export type Losses = Readonly<Record<KindName, readonly number[]>>;
 
-/** Trains two models at a time, each on one thread: the best use of two cores for models of this size. */
+/** Trains one model after another: the runtime runs one program at a time, on all threads. */
 export async function gain({ seed, scale, data, log, plot, signal }: LabOptions): Promise<Part & { losses: Losses }> {
   const full = scale === 'full';
   const corpus = await loadText(data);
@@ -16,17 +16,13 @@ export async function gain({ seed, scale, data, log, plot, signal }: LabOptions)
   const kinds = (Object.keys(KINDS) as KindName[]).slice(0, full ? undefined : 2);
   const losses = Object.fromEntries(kinds.map((kind) => [kind, [] as number[]])) as Record<KindName, number[]>;
   const seeds = full ? 5 : 3;
-  const executor = await createOrtExecutor({ threads: 1 });
+  const executor = await createOrtExecutor();
   try {
     for (let pair = 0; pair < seeds; pair++) {
       const options = { seed: seed + 1000 * pair, executor, signal };
       const trained = pair < 3 ? kinds : PRICED;
-      for (let at = 0; at < trained.length; at += 2) {
-        const two = trained.slice(at, at + 2);
-        const found = await Promise.all(
-          two.map((kind) => heldOutLoss(configOf(kind, tokens.vocabulary), tokens, budget, options)),
-        );
-        two.forEach((kind, i) => losses[kind].push(found[i]!));
+      for (const kind of trained) {
+        losses[kind].push(await heldOutLoss(configOf(kind, tokens.vocabulary), tokens, budget, options));
       }
       log(
         `seed ${pair + 1} of ${seeds}: dense ${losses.dense.at(-1)!.toFixed(4)}, AltUp ${losses.altup.at(-1)!.toFixed(4)}`,

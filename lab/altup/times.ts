@@ -76,8 +76,9 @@ export async function times({ seed, scale, signal }: LabOptions): Promise<Part &
           kind: 'measured',
           value: ratio('altup', 'step'),
           baseline: ratio('width96', 'step'),
-          target: '<= 1.2 times dense, and <= 0.9 times dense of width 96; fastest of rounds in turn',
-          holds: ratio('altup', 'step') <= 1.2 && ratio('altup', 'step') <= 0.9 * ratio('width96', 'step'),
+          target:
+            '<= 1.15 times dense (1.08 was the aim), and <= 0.9 times dense of width 96; fastest of rounds in turn',
+          holds: ratio('altup', 'step') <= 1.15 && ratio('altup', 'step') <= 0.9 * ratio('width96', 'step'),
         },
         {
           id: 'altup-token-time',
