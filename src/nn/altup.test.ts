@@ -99,11 +99,11 @@ describe('identities', () => {
         const y = b.input('y', [1, size]);
         const w = mixing(p, g.unsqueeze(-1), [j]);
         const chunks = 2;
-        const whole = w.reshape([1, 1, streams, streams + 1]);
-        const rows = split(whole, streams, 2);
-        const matrix = whole.expand([chunks, 1, streams, streams + 1]);
+        const rows = split(w.reshape([1, streams, 1, streams + 1]), streams, 1);
+        const turned = w.transpose([1, 0]).reshape([1, streams + 1, 1, streams]);
+        const columns = turned.expand([chunks, streams + 1, 1, streams]);
         const cut = [...xs, y].map((x) => x.reshape([chunks, 1, 1, size / chunks]));
-        mix({ rows, matrix }, cut).forEach((x, i) => b.output(`out${i}`, x));
+        mix({ rows, columns }, cut).forEach((x, i) => b.output(`out${i}`, x));
         b.output('packed', mixPacked(w, stack(xs), y));
       },
       { dtype: 'f64' },
@@ -140,9 +140,9 @@ test.each([1, 2] as const)('derivatives of order %i of prediction and correction
     const report = checkGradients(
       (p, g, ...zs) => {
         const w = mixing(p, g!, [1]);
-        const whole = w.reshape([1, 1, streams, m]);
-        const matrix = whole.expand([chunks, 1, streams, m]);
-        return concat(mix({ rows: split(whole, streams, 2), matrix }, zs), 0);
+        const rows = split(w.reshape([1, streams, 1, m]), streams, 1);
+        const columns = w.transpose([1, 0]).reshape([1, m, 1, streams]).expand([chunks, m, 1, streams]);
+        return concat(mix({ rows, columns }, zs), 0);
       },
       [random(streams, streams), random(streams, 1), ...tensors],
       { rng, order },

@@ -10,7 +10,6 @@ import {
   sizeOf,
   split,
   stack,
-  where,
   type Builder,
   type Init,
   type Tensor,
@@ -30,9 +29,8 @@ export function activeStream(c: LmConfig, layer: number): number {
   return c.altup_schedule === 'same' ? 0 : layer % (c.altup_num_inputs ?? 1);
 }
 
-/** A long product with a vector is shared among threads better by its batch, so long streams are cut into pieces. */
+/** Streams are cut into pieces: a batch of products of a vector and a matrix is what threads share best. */
 const CHUNKS = 4;
-const LONG = 2 ** 17;
 
 /**
  * AltUp with scalar coefficients, `prediction_coefs [L K K]` and `correction_coefs [L K]` for all layers (as vectors, which
@@ -101,7 +99,7 @@ const identities =
 /** In pieces, `[chunks, 1, 1, n / chunks]`. */
 function flat(x: Tensor): Tensor {
   const size = sizeOf(x.shape);
-  const chunks = size >= LONG && size % CHUNKS === 0 ? CHUNKS : 1;
+  const chunks = size % CHUNKS === 0 ? CHUNKS : 1;
   return x.reshape([chunks, 1, 1, size / chunks]);
 }
 
@@ -128,10 +126,15 @@ function weightsOf(b: Builder, c: LmConfig, stack: string): StackWeights {
   return {
     layer: (i) => w.sliceAxis(0, i * streams, (i + 1) * streams),
     vectors(i, chunks) {
-      const whole = w.reshape([1, 1, layers * streams, m]);
+      const rows = w.reshape([1, layers * streams, 1, m]);
+      const columns = w
+        .reshape([layers, streams, m])
+        .transpose([0, 2, 1])
+        .reshape([1, layers * m, 1, streams])
+        .expand([chunks, layers * m, 1, streams]);
       return {
-        rows: split(whole, layers * streams, 2).slice(i * streams, (i + 1) * streams),
-        matrix: split(whole.expand([chunks, 1, layers * streams, m]), layers, 2)[i]!,
+        rows: split(rows, layers * streams, 1).slice(i * streams, (i + 1) * streams),
+        columns: split(columns, layers, 1)[i]!,
       };
     },
   };
@@ -156,18 +159,18 @@ export function mixing(p: Tensor, g: Tensor, active: readonly number[]): Tensor 
   return concat([p.sub(g.mul(predicted)), g], 1);
 }
 
-/** A matrix `[chunks, 1, K, m]`, all chunks alike, and its K rows `[1, 1, 1, m]`. */
+/** A matrix as its K rows `[1, 1, 1, m]` and as its m columns `[chunks, m, 1, K]`, all chunks alike. */
 export interface Mixing {
   readonly rows: readonly Tensor[];
-  readonly matrix: Tensor;
+  readonly columns: Tensor;
 }
 
 /**
  * Row i weighs the m tensors `zs [chunks, 1, 1, n]` to tensor i of the result. They are laid below each other once, so that a
- * row, and each part of the gradient, is one pass over memory: the product of a vector and a matrix. The gradient goes to the
- * matrix, not to its rows. Tensors of symbolic shape are summed.
+ * row, and each part of the gradient, is one pass over memory: the product of a vector and a matrix. The gradient of the
+ * matrix goes to its columns. Tensors of symbolic shape are summed.
  */
-export function mix({ rows, matrix }: Mixing, zs: readonly Tensor[]): Tensor[] {
+export function mix({ rows, columns }: Mixing, zs: readonly Tensor[]): Tensor[] {
   if (zs[0]!.shape.some(isSymbolic)) {
     return rows.map((row) => {
       const weights = row.reshape([-1]);
@@ -175,33 +178,24 @@ export function mix({ rows, matrix }: Mixing, zs: readonly Tensor[]): Tensor[] {
     });
   }
   return customGradients(
-    [matrix, ...zs],
+    [columns, ...zs],
     () => {
       const below = concat(zs, 2);
       return rows.map((row) => row.matmul(below)) as [Tensor, ...Tensor[]];
     },
     (_results, gs, [weights, ...xs]) => {
+      const m = xs.length;
+      const [chunks, , , n] = xs[0]!.shape as [number, number, number, number];
       const zero = gs.every((g) => g) ? undefined : xs[0]!.mul(0);
-      const given = gs.map((g) => g ?? zero!);
-      const below = concat(xs, 2); // [chunks, 1, m, n]
-      const cotangents = concat(given, 2); // [chunks, 1, K, n]
-      const slopes = concat(
-        given.map((g) => g.matmul(below, { transB: true })),
+      const cotangents = concat(
+        gs.map((g) => g ?? zero!),
         2,
-      );
-      const columns = split(after(slopes, weights!).transpose([0, 3, 1, 2]), xs.length, 1); // [chunks, 1, 1, K]
-      return [slopes, ...columns.map((column) => column.matmul(cotangents))];
+      ); // [chunks, 1, K, n]
+      // A batch of products of a vector and a matrix, which threads share.
+      const slopes = concat(xs, 2).reshape([chunks, m, 1, n]).matmul(cotangents, { transB: true });
+      return [slopes, ...split(weights!, m, 1).map((column) => column.matmul(cotangents))];
     },
   );
-}
-
-/**
- * `x`, but computed after `before` of the same shape. What nothing waits for, the runtime leaves to the end of a step, when
- * the streams it reads are no longer in the processor's cache and had to be kept until then.
- */
-function after(before: Tensor, x: Tensor): Tensor {
-  const b = x.builder;
-  return where(b.constant(new Uint8Array([1]), [1], 'bool'), x, before);
 }
 
 /** The same for streams `[K, B, T, d]` in one tensor: one small product. */
