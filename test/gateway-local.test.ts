@@ -1,13 +1,13 @@
 // A language model of Cairn behind the gateway: a module of a mind, asked over HTTP with the official client. What is longer than
 // its context is refused with the code that clients know, or answered by a model with a longer one.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { byteTokenizer } from '../src/data/index.ts';
 import { Mind } from '../src/mind/index.ts';
-import { generate, type LanguageModel, lmConfig, lmProgram } from '../src/nn/index.ts';
+import { generate, type LanguageModel, lmConfig, lmProgram, saveLm } from '../src/nn/index.ts';
 import { createLocalProvider, createMockUpstream, type MockUpstream } from '../src/providers/index.ts';
 import { createServer, type CairnServer, Gateway } from '../src/serve/index.ts';
 import { createReferenceExecutor, ModelState, Rng } from '../src/tensor/index.ts';
@@ -101,4 +101,54 @@ test('a longer one is refused as clients expect, whole or streamed', async () =>
 test('routed, it goes to a model that takes it', async () => {
   expect((await chat('cairn/auto', 'short')).model).toContain('tiny');
   expect((await chat('cairn/auto', 'x'.repeat(CONTEXT + 1))).model).toContain('long');
+});
+
+test('a configuration alone is enough for a trained model: its directory beside the file', async () => {
+  const folder = join(dir, 'configured');
+  mkdirSync(folder);
+  await saveLm(join(folder, 'runs', 'tiny'), model);
+  const configPath = join(folder, 'cairn.json');
+  const write = (name: string, more = {}) =>
+    writeFileSync(
+      configPath,
+      JSON.stringify({
+        providers: [{ id: 'here', kind: 'local', directory: 'runs', ...more }],
+        models: [{ id: 'small', provider: 'here', model: name }],
+      }),
+    );
+  write('none');
+  await expect(Gateway.open({ configPath })).rejects.toThrow(
+    /models\[0\] \(small\)\.model: Expected the directory of a model at/,
+  );
+  write('../..');
+  await expect(Gateway.open({ configPath })).rejects.toThrow('Expected a model inside');
+  write('tiny', { baseUrl: 'http://127.0.0.1:1/v1' });
+  await expect(Gateway.open({ configPath })).rejects.toThrow('Expected none for a local provider');
+  write('tiny');
+  const gateway = await Gateway.open({ configPath });
+  const own = await createServer({
+    boards: async () => createFixtureBoards(),
+    gateway: async () => gateway,
+    port: 0,
+    studio: false,
+  });
+  await own.ready;
+  try {
+    const here = new OpenAI({ baseURL: `${own.url}v1`, apiKey: 'unused', maxRetries: 0 });
+    const messages = [{ role: 'user' as const, content: 'To be' }];
+    const asked = { model: 'small', messages, max_tokens: 6, seed: 3 };
+    const whole = await here.chat.completions.create(asked);
+    expect(whole.usage).toEqual({ prompt_tokens: 5, completion_tokens: 6, total_tokens: 11 });
+    let streamed = '';
+    for await (const { choices } of await here.chat.completions.create({ ...asked, stream: true })) {
+      streamed += choices[0]?.delta.content ?? '';
+    }
+    expect(streamed).toBe(whole.choices[0]!.message.content);
+    expect(() => gateway.checkModel({ id: 'more', provider: 'here', model: 'other' })).toThrow(
+      'Expected the directory of a model',
+    );
+    expect(gateway.checkModel({ id: 'more', provider: 'here', model: 'tiny' })).toMatchObject({ model: 'tiny' });
+  } finally {
+    await own.close();
+  }
 });

@@ -2,6 +2,7 @@
 export { createOpenAiProvider, type OpenAiOptions, usageOf } from './openai.ts';
 export { createGeminiProvider, type GeminiOptions } from './gemini.ts';
 export { createLocalProvider, type LocalModel, type LocalOptions } from './local.ts';
+export { createLmProvider, lmDirectory, type LmProviderOptions } from './local-lm.ts';
 export {
   type ChatCall,
   type ChatChunk,

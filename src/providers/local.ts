@@ -2,10 +2,14 @@
 // an error that sends the gateway to the next model. So is a text longer than the context of a module that is a language model
 // (`generate` with `longPrompt: 'refuse'`); when nobody takes it, the client gets `context_length_exceeded`.
 import type { Mind } from '../mind/index.ts';
-import { isObject, type JsonObject, listAt, textAt } from './json.ts';
+import { type AnswerHead, askedFor, chunk, completion, contextExceeded, lastWords, usageChunk } from './_completion.ts';
+import { textAt } from './json.ts';
 import { ProviderError } from './provider-error.ts';
 import { toAbortSignal } from './request-signal.ts';
 import type { ChatCall, ChatReply, Provider } from './types.ts';
+
+/** A module counts no tokens. */
+const NO_TOKENS = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, thoughtTokens: 0 };
 
 export interface LocalOptions {
   readonly id: string;
@@ -29,7 +33,7 @@ export interface LocalModel {
 export function createLocalProvider(options: LocalOptions): Provider {
   const now = options.now ?? Date.now;
   let calls = 0;
-  const chat = async ({ body, signal }: ChatCall): Promise<ChatReply> => {
+  const answer = async ({ body, signal }: ChatCall): Promise<{ head: AnswerHead; content: string }> => {
     const name = textAt(body, 'model') ?? '';
     const model = options.models[name];
     if (model === undefined) {
@@ -41,71 +45,29 @@ export function createLocalProvider(options: LocalOptions): Provider {
     const input = model.toInput(lastWords(body));
     if (input === undefined) throw abstained(name);
     const reply = await options.mind.ask(model.task, input, { signal: toAbortSignal(signal), remember: false });
-    if (reply.failure?.code === 'context_exceeded') {
-      // Another model may have a longer context.
-      const { message, hint } = reply.failure;
-      throw new ProviderError('context_length_exceeded', message, {
-        status: 400,
-        remedy: 'next',
-        unhealthy: false,
-        ...(hint === undefined ? {} : { hint }),
-      });
-    }
+    if (reply.failure?.code === 'context_exceeded') throw contextExceeded(reply.failure);
     if (reply.output === undefined) throw abstained(name);
-    const content = model.toText(reply.output);
-    const usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, thoughtTokens: 0 };
-    return {
-      usage,
-      body: {
-        id: `local-${(++calls).toString(36)}`,
-        object: 'chat.completion',
-        created: Math.floor(now() / 1000),
-        model: name,
-        choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop', logprobs: null }],
-        usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
-      },
-    };
+    const head = { id: `local-${(++calls).toString(36)}`, created: Math.floor(now() / 1000), model: name };
+    return { head, content: model.toText(reply.output) };
   };
   return {
     id: options.id,
     kind: 'local',
-    chat,
+    async chat(call): Promise<ChatReply> {
+      const { head, content } = await answer(call);
+      return { usage: NO_TOKENS, body: completion(head, content, 'stop', NO_TOKENS) };
+    },
     async stream(call) {
-      const { body, usage } = await chat(call);
-      const { choices, usage: counted, ...head } = body;
-      const message = (choices as readonly JsonObject[])[0]!['message'] as JsonObject;
-      const piece = (delta: JsonObject, finish: string | null): string =>
-        JSON.stringify({
-          ...head,
-          object: 'chat.completion.chunk',
-          choices: [{ index: 0, delta, finish_reason: finish }],
-        });
+      const { head, content } = await answer(call);
       return (async function* () {
-        yield { data: piece(message, null), content: true };
-        yield { data: piece({}, 'stop'), content: true, finish: 'stop' };
-        const last = JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [], usage: counted });
-        yield { data: last, content: false, ...(usage === undefined ? {} : { usage }) };
+        yield { data: chunk(head, { role: 'assistant', content }, null), content: true };
+        yield { data: chunk(head, {}, 'stop'), content: true, finish: 'stop' };
+        yield { data: usageChunk(head, NO_TOKENS), content: false, usage: NO_TOKENS };
       })();
     },
-    unsupported: (body) =>
-      ['tools', 'response_format', 'logprobs'].filter(
-        (key) => body[key] !== undefined && body[key] !== null && body[key] !== false,
-      ),
+    unsupported: (body) => askedFor(body, ['tools', 'response_format', 'logprobs']),
     close: async () => undefined,
   };
-}
-
-function lastWords(body: JsonObject): string {
-  const last = listAt(body, 'messages')
-    .filter(isObject)
-    .findLast((message) => message['role'] === 'user');
-  if (last === undefined) return '';
-  const content = last['content'];
-  if (typeof content === 'string') return content;
-  return listAt(last, 'content')
-    .filter(isObject)
-    .map((part) => textAt(part, 'text') ?? '')
-    .join('\n');
 }
 
 function abstained(name: string): ProviderError {

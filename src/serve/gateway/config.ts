@@ -23,6 +23,8 @@ const provider = z
     kind: z.enum(['openai', 'gemini', 'local']),
     /** OpenAI-compatible: up to and including /v1. Gemini: the host. */
     baseUrl: z.string().optional(),
+    /** Local: folder of the directories of language models that `cairn train` made, from that of this file (default: the same). */
+    directory: z.string().min(1).optional(),
     /** Name of the environment variable that holds the key. */
     apiKeyEnv: z.string().min(1).optional(),
     /** File that holds the key; readable by its owner only. */
@@ -42,7 +44,7 @@ const model = z
     /** How clients name it; also `<provider>/<model>`. */
     id: name,
     provider: name,
-    /** The provider's own name for it. Default: the id. */
+    /** The provider's own name for it; local: its directory. Default: the id. */
     model: z.string().min(1).optional(),
     priceIn: price.default(0),
     priceOut: price.default(0),
@@ -271,7 +273,11 @@ function* crossChecks(config: GatewayConfig): Generator<string> {
   );
   for (const [i, p] of config.providers.entries()) {
     const at = `providers[${i}] (${p.id})`;
-    if (p.kind === 'local') continue;
+    if (p.kind === 'local') {
+      if (p.baseUrl !== undefined) yield `${at}.baseUrl: Expected none for a local provider, got "${p.baseUrl}".`;
+      continue;
+    }
+    if (p.directory !== undefined) yield `${at}.directory: Expected it for a provider of kind "local" alone.`;
     if (p.baseUrl === undefined) yield `${at}.baseUrl: Expected an address, got none.`;
     else {
       const fault = addressFault(p.baseUrl, p.allowPrivate);

@@ -31,7 +31,7 @@ import { ClientKeys } from './keys.ts';
 import { Ledger } from './ledger.ts';
 import { Learning, OUTCOMES } from './learning.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
-import { Pool } from './pool.ts';
+import { checkLocalModels, Pool, type PoolOptions } from './pool.ts';
 import { Profiles } from './profiles.ts';
 import { joinPool, type PromptPool } from './prompt-pool.ts';
 import { openResponseTable, type ResponseTable } from './responses/response-table.ts';
@@ -52,6 +52,7 @@ export interface GatewayOptions {
   /** File of the answers that are kept on this machine. Default: the state file. */
   readonly answersPath?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Providers by id that are made elsewhere, in place of what the configuration says of them. */
   readonly local?: Readonly<Record<string, Provider>>;
   readonly now?: () => number;
   readonly uniform?: () => number;
@@ -236,6 +237,7 @@ export class Gateway {
   }
 
   async #take(file: GatewayConfig): Promise<void> {
+    checkLocalModels(file, this.#poolOptions());
     const config = this.#additions.apply(file);
     const pool = new Pool(config, this.#poolOptions());
     const folder = config.routing.router;
@@ -270,7 +272,9 @@ export class Gateway {
 
   /** Checks a model that is to be added. @throws CairnError `bad_config` */
   checkModel(model: unknown): ModelConfig {
-    return this.#additions.check(this.#file, model);
+    const checked = this.#additions.check(this.#file, model);
+    checkLocalModels({ providers: this.config.providers, models: [checked] }, this.#poolOptions());
+    return checked;
   }
 
   /** A pool that holds a model which is not taken yet. The caller closes it. */
@@ -319,9 +323,10 @@ export class Gateway {
     return { pool, prompts, online: this.learning.attach(prompts?.router, pool.config.routing.feedback) };
   }
 
-  #poolOptions(): { env: Readonly<Record<string, string | undefined>>; local?: Readonly<Record<string, Provider>> } {
+  #poolOptions(): PoolOptions {
     return {
       env: this.#options.env ?? process.env,
+      folder: this.#resolve('.'),
       ...(this.#options.local === undefined ? {} : { local: this.#options.local }),
     };
   }

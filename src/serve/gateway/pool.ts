@@ -2,11 +2,14 @@
 // configuration changes; calls under way keep the pool that they began with.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
 import {
   Breaker,
   createGeminiProvider,
+  createLmProvider,
   createOpenAiProvider,
+  lmDirectory,
   type Provider,
   type ChatUsage,
 } from '../../providers/index.ts';
@@ -26,7 +29,9 @@ export interface Arm {
 
 export interface PoolOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Providers for `kind: "local"` by id, and any other that is made elsewhere. */
+  /** Folder that paths of the configuration are relative to. */
+  readonly folder: string;
+  /** Providers by id that are made elsewhere. */
   readonly local?: Readonly<Record<string, Provider>>;
 }
 
@@ -124,6 +129,7 @@ export class Pool {
 
 function markOf(model: ModelConfig, provider: ProviderConfig | undefined): string {
   const what = [model.model ?? model.id, model.thinkingBudget, provider?.kind, provider?.baseUrl, model.provider];
+  if (provider?.directory !== undefined) what.push(provider.directory);
   return createHash('sha256').update(JSON.stringify(what)).digest('base64url').slice(0, 12);
 }
 
@@ -157,23 +163,39 @@ export function bodyFor(arm: Arm, body: Readonly<Record<string, unknown>>): Reco
 }
 
 function thinking(arm: Arm, tokens: number): Record<string, unknown> {
-  if (arm.provider.kind === 'gemini') return { thinking_budget: tokens };
+  if (arm.provider.kind !== 'openai') return { thinking_budget: tokens };
   if (tokens < 0) return {};
   // OpenAI-compatible servers know efforts, not tokens.
   return { reasoning_effort: tokens === 0 ? 'minimal' : tokens <= 1_024 ? 'low' : tokens <= 8_192 ? 'medium' : 'high' };
+}
+
+/**
+ * Checks that the models of local providers are there.
+ * @throws CairnError `bad_config`
+ */
+export function checkLocalModels(
+  config: Pick<GatewayConfig, 'providers' | 'models'>,
+  { folder, local }: Pick<PoolOptions, 'folder' | 'local'>,
+): void {
+  const providers = new Map(config.providers.map((p) => [p.id, p]));
+  for (const [i, model] of config.models.entries()) {
+    const provider = providers.get(model.provider);
+    if (provider?.kind !== 'local' || local?.[provider.id] !== undefined || !model.enabled) continue;
+    try {
+      lmDirectory(resolve(folder, provider.directory ?? '.'), model.model ?? model.id);
+    } catch (error) {
+      if (!CairnError.isInstance(error)) throw error;
+      const text = `models[${i}] (${model.id}).model: ${error.message}`;
+      throw new CairnError('bad_config', text, error.hint === undefined ? {} : { hint: error.hint });
+    }
+  }
 }
 
 function createProvider(config: ProviderConfig, apiKey: () => string | undefined, options: PoolOptions): Provider {
   const made = options.local?.[config.id];
   if (made !== undefined) return made;
   if (config.kind === 'local') {
-    throw new CairnError(
-      'bad_config',
-      `Expected a local provider named "${config.id}", got none that this server has.`,
-      {
-        hint: `Local providers here: ${Object.keys(options.local ?? {}).join(', ') || 'none'}.`,
-      },
-    );
+    return createLmProvider({ id: config.id, directory: resolve(options.folder, config.directory ?? '.') });
   }
   const common = {
     id: config.id,
