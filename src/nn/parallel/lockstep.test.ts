@@ -24,7 +24,7 @@ function stage(from: number, to: number, factor: number): StageSpec {
         bytes: encodeModel(writeOnnx(def.graph, { target: 'train', weights: (name) => new ModelState().borrow(name) })),
         feeds: [{ name: 'x', type: 'f32', offset: from, width: WIDTH, shift: 0, rows: 'all', shape: [1, WIDTH] }],
         fetches: [{ name: 'y', offset: to, width: WIDTH, perPosition: true, shift: 1 }],
-        carries: [{ input: 'rows', output: 'sum', empty: [1, 0, WIDTH] }],
+        carries: [{ name: 'sum', input: 'rows', output: 'sum', empty: [1, 0, WIDTH] }],
       },
     ],
   };

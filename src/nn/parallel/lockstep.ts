@@ -1,6 +1,6 @@
 // Stages on worker threads that work at the same time, in rounds: the main thread opens a round, every worker runs its
-// stage on shared memory, the last one to finish closes it. One barrier a round, no messages. Not a thread pool: a worker
-// keeps its stage and what the stage carries.
+// stage on shared memory, the last one to finish closes it. One barrier a round, no messages; who has work of its own in the
+// meantime begins a round and meets the others afterwards. Not a thread pool: a worker keeps its stage and what it carries.
 import { Worker } from 'node:worker_threads';
 import { CairnError } from '../../errors.ts';
 import { DONE, FAILED, LENGTH, PENDING, POSITION, PROGRAM, START } from './control.mjs';
@@ -22,6 +22,11 @@ export interface Lockstep extends AsyncDisposable {
    * @throws CairnError `worker_died` when a thread is gone (also in every later round), `run_failed` when a program failed.
    */
   round(work: Round): Promise<void>;
+  /**
+   * Begins a round and returns what ends it, as `round` does. It first looks for a moment without sleeping: a thread that was
+   * at work itself finds the others done, or nearly.
+   */
+  begin(work: Round): () => Promise<void>;
   /** Ends all threads. */
   dispose(): Promise<void>;
   /** Threads that are alive. */
@@ -29,6 +34,8 @@ export interface Lockstep extends AsyncDisposable {
 }
 
 const MAX_WORKERS = 64;
+/** Longer than stages differ, shorter than anybody notices. */
+const SPIN_MS = 0.5;
 
 /**
  * Starts one worker a stage.
@@ -68,35 +75,49 @@ export async function createLockstep(stages: readonly StageSpec[], memory: Share
     });
     return worker;
   });
+  /** Opens a round and returns its number. */
+  const open = ({ program, position, length, workers: chosen }: Round): number => {
+    if (dead) throw dead;
+    if (ending) throw new CairnError('worker_died', 'Expected live workers, got ones that were disposed.');
+    const taking = chosen ?? stages.map((_, i) => i);
+    const number = ++rounds;
+    Atomics.store(control, PROGRAM, program);
+    Atomics.store(control, POSITION, position);
+    Atomics.store(control, LENGTH, length);
+    Atomics.store(control, PENDING, taking.length);
+    for (const i of taking) {
+      Atomics.store(control, START + i, number);
+      Atomics.notify(control, START + i);
+    }
+    return number;
+  };
+  const pending = (number: number): boolean => {
+    const seen = Atomics.load(control, DONE);
+    return seen !== number && seen >= 0;
+  };
+  const finish = async (number: number): Promise<void> => {
+    for (let seen = Atomics.load(control, DONE); seen !== number && seen >= 0; seen = Atomics.load(control, DONE)) {
+      const change = Atomics.waitAsync(control, DONE, seen);
+      if (change.async) await change.value;
+    }
+    if (dead) throw dead;
+    const failed = Atomics.exchange(control, FAILED, 0);
+    if (failed > 0) {
+      const text = new TextDecoder().decode(new Uint8Array(errors).slice()).replaceAll('\0', '');
+      throw new CairnError('run_failed', `Expected the program of worker ${failed - 1} to run, got: ${text}`);
+    }
+  };
   const self: Lockstep = {
     get alive() {
       return alive;
     },
-    async round({ program, position, length, workers: chosen }) {
-      if (dead) throw dead;
-      if (ending) throw new CairnError('worker_died', 'Expected live workers, got ones that were disposed.');
-      const taking = chosen ?? stages.map((_, i) => i);
-      const number = ++rounds;
-      Atomics.store(control, PROGRAM, program);
-      Atomics.store(control, POSITION, position);
-      Atomics.store(control, LENGTH, length);
-      Atomics.store(control, PENDING, taking.length);
-      for (const i of taking) {
-        Atomics.store(control, START + i, number);
-        Atomics.notify(control, START + i);
-      }
-      for (;;) {
-        const seen = Atomics.load(control, DONE);
-        if (seen === number || seen < 0) break;
-        const change = Atomics.waitAsync(control, DONE, seen);
-        if (change.async) await change.value;
-      }
-      if (dead) throw dead;
-      const failed = Atomics.exchange(control, FAILED, 0);
-      if (failed > 0) {
-        const text = new TextDecoder().decode(new Uint8Array(errors).slice()).replaceAll('\0', '');
-        throw new CairnError('run_failed', `Expected the program of worker ${failed - 1} to run, got: ${text}`);
-      }
+    round: async (work) => finish(open(work)),
+    begin(work) {
+      const number = open(work);
+      return () => {
+        for (const end = performance.now() + SPIN_MS; pending(number) && performance.now() < end;);
+        return finish(number);
+      };
     },
     async dispose() {
       if (ending) return;

@@ -1,4 +1,5 @@
-// A worker thread of lockstep.ts: sleeps until a round begins, runs its stage, says that it is done.
+// A worker thread of lockstep.ts: waits until a round begins, runs its stage, says that it is done. It looks for the next round for
+// a moment before it sleeps, since waking takes as long as a layer of a small model.
 import { parentPort, workerData } from 'node:worker_threads';
 import { DONE, FAILED, LENGTH, PENDING, POSITION, PROGRAM, START } from './control.mjs';
 import { createStage } from './stage.mjs';
@@ -10,7 +11,13 @@ const stage = await createStage(module.default ?? module, spec, memory);
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of a thread, not a window
 parentPort.postMessage('ready');
 
+const SPIN_MS = 0.2;
+
 for (let seen = 0; ;) {
+  for (
+    const end = performance.now() + SPIN_MS;
+    Atomics.load(control, START + index) === seen && performance.now() < end;
+  );
   Atomics.wait(control, START + index, seen);
   const round = Atomics.load(control, START + index);
   if (round === seen) continue;

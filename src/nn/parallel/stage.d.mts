@@ -28,7 +28,11 @@ export interface StageFetch {
 
 /** An output that is kept and fed to the next call. f32. */
 export interface StageCarry {
+  /** The same in all programs of a stage. */
+  readonly name: string;
   readonly output: string;
+  /** The output is the new entries along `axis` only: they go behind those that are carried. Default: it is the whole state. */
+  readonly fresh?: boolean | undefined;
   /** Absent in a program that starts anew. */
   readonly input?: string | undefined;
   /** Shape of the state before the first call, which is zeros. */

@@ -23,49 +23,34 @@ export async function createStage(ort, spec, memory) {
         })),
     );
   }
-  const carried = new Map();
-  const spare = new Map(); // memory of what was carried before, written again by turns
-  const give = (name, { buffer }) => {
-    if ((spare.get(name)?.byteLength ?? 0) < buffer.byteLength) spare.set(name, buffer);
-  };
+  const carried = new Map(); // by name
+  const rooms = new Map(); // memory that carried states grow in, by name
   return {
     /** Runs program `which` for `length` positions from `position` on; at position 0 nothing is carried over. */
     async run(which, position, length) {
       const program = spec.programs[which];
-      if (position === 0 && program.carries.length > 0) {
-        for (const [name, t] of carried) give(name, t.data);
-        carried.clear();
-      }
+      if (position === 0 && program.carries.length > 0) carried.clear();
       const inputs = {};
       for (const feed of program.feeds) inputs[feed.name] = readRows(ort, feed, memory, position, length);
       for (const c of program.carries) {
-        if (c.input !== undefined) inputs[c.input] = carried.get(c.output) ?? empty(ort, c);
+        if (c.input !== undefined) inputs[c.input] = carried.get(c.name) ?? empty(ort, c);
       }
-      const fetches = {};
-      for (const f of program.fetches) fetches[f.name] = null;
-      for (const c of program.carries) {
-        const grows = c.input !== undefined && c.axis >= 0 && length === 1;
-        fetches[c.output] = grows ? oneMore(ort, c, inputs[c.input], spare) : null;
-      }
-      const out = await sessions[which].run(inputs, fetches);
+      const out = await sessions[which].run(inputs);
       for (const f of program.fetches) {
         const at = f.offset + (f.perPosition ? 4 * f.width * (position + f.shift) : 0);
         new Float32Array(memory, at, out[f.name].data.length).set(out[f.name].data);
       }
       for (const c of program.carries) {
-        const now = fetches[c.output] ?? out[c.output]; // what was given; the runtime's own tensor is a copy of it
-        const kept = c.fromSecond && position === 0 && length === 1 ? undefined : keepLast(ort, now, c);
-        const before = carried.get(c.output);
-        if (kept !== now) give(c.output, now.data);
-        if (kept && before) give(c.output, before.data);
-        if (kept) carried.set(c.output, kept);
+        if (c.fromSecond && position === 0 && length === 1) continue;
+        const now = out[c.output];
+        carried.set(c.name, c.fresh ? append(ort, c, inputs[c.input], now, rooms) : keepLast(ort, now, c));
       }
     },
     /** Bytes of the state that is carried. */
     bytes: () => [...carried.values()].reduce((n, t) => n + t.data.byteLength, 0),
     async dispose() {
       carried.clear();
-      spare.clear();
+      rooms.clear();
       for (const session of sessions) await session?.release();
     },
   };
@@ -84,14 +69,33 @@ function readRows(ort, feed, memory, position, length) {
   );
 }
 
-/** Room for what is carried and one position more, which the runtime writes into. */
-function oneMore(ort, { output, axis }, past, spare) {
-  const dims = past.dims.map((d, i) => (i === axis ? d + 1 : d));
-  const size = dims.reduce((n, d) => n * d, 1);
-  let buffer = spare.get(output);
-  spare.delete(output);
-  if (!buffer || buffer.byteLength < 4 * size) buffer = new ArrayBuffer(8 * size); // so that it grows a few times only
-  return new ort.Tensor('float32', new Float32Array(buffer, 0, size), dims);
+/**
+ * The entry `fresh` behind those of `old` along the axis, without the first one where there are `limit` already. In place: the
+ * runtime copies whatever it returns into new memory, so it returns the new entry alone.
+ */
+function append(ort, { name, axis, limit }, old, fresh, rooms) {
+  const entry = fresh.dims.slice(axis + 1).reduce((n, d) => n * d, 1);
+  const outer = fresh.dims.slice(0, axis).reduce((n, d) => n * d, 1);
+  const full = old.dims[axis] === limit;
+  const had = old.dims[axis] * entry;
+  const has = full ? had : had + entry;
+  let room = rooms.get(name);
+  if (!room || room.byteLength < 4 * outer * has) {
+    room = new ArrayBuffer(8 * outer * has); // so that it grows a few times only
+    rooms.set(name, room);
+  }
+  const data = new Float32Array(room, 0, outer * has);
+  if (old.data.buffer !== room) {
+    for (let o = 0; o < outer; o++) data.set(old.data.subarray((o + 1) * had - (has - entry), (o + 1) * had), o * has);
+  } else if (full) {
+    for (let o = 0; o < outer; o++) data.copyWithin(o * had, o * had + entry, (o + 1) * had);
+  } else {
+    // From the last one on, so that nothing is written over before it has moved.
+    for (let o = outer - 1; o > 0; o--) data.copyWithin(o * has, o * had, (o + 1) * had);
+  }
+  for (let o = 0; o < outer; o++) data.set(fresh.data.subarray(o * entry, (o + 1) * entry), (o + 1) * has - entry);
+  const dims = old.dims.map((d, i) => (i === axis && !full ? d + 1 : d));
+  return new ort.Tensor('float32', data, dims);
 }
 
 /** Zeros of the given shape; nothing where a length is 0. */

@@ -1,5 +1,5 @@
-// Decoding of staggered stacks, stack by stack: on one thread one after another, or each on a thread of its own at the same
-// time. Both run the same programs on the same rows, so their logits agree bit for bit. When a thread dies, decoding goes
+// Decoding of staggered stacks, stack by stack: on one thread one after another, or at the same time, the last one on this thread
+// and each other one on a thread of its own. Both run the same programs on the same rows, so their logits agree bit for bit. When a thread dies, decoding goes
 // on without threads from the tokens so far.
 import { CairnError } from '../../errors.ts';
 import type { Decoder } from '../decoder.ts';
@@ -12,7 +12,7 @@ import { createStackMemory, type StackMemory, writeRows } from './stack-memory.t
 import { HEAD, outWidth, PROMPT, stackStage, STEP, takesPrompts } from './stack-programs.ts';
 
 export interface StackDecoderOptions {
-  /** A thread for each stack. Default true. */
+  /** All stacks at the same time, a thread for each but the last one, which this thread runs. Default true. */
   readonly parallel?: boolean;
   /**
    * Skips the first stack after the prompt and lets the last one attend to its own earlier outputs: half the work, other
@@ -40,7 +40,7 @@ export function whyNotStacked(c: LmConfig): string | undefined {
 }
 
 /**
- * A decoder of a model stack by stack, on ONNX Runtime whatever the model's executor, one thread a stack at most. It copies
+ * A decoder of a model stack by stack, on ONNX Runtime whatever the model's executor, at most a thread a stack. It copies
  * the weights into its programs: twice for each stack that takes a prompt in one piece. A plain model has one stack.
  * @throws CairnError `not_stacked` for other models
  * @example
@@ -159,21 +159,40 @@ interface Runner {
   dispose(): Promise<void>;
 }
 
+/** The last stack on the caller's thread, which would only wait, and each of the others on one of its own. */
 async function parallelRunner(specs: readonly StageSpec[], memory: StackMemory): Promise<Runner> {
-  const pool: Lockstep = await createLockstep(specs, memory.block);
+  const last = specs.length - 1;
+  const pool: Lockstep = await createLockstep(specs.slice(0, last), memory.block);
+  const own = await openStage(specs[last]!, memory);
   return {
     mode: 'parallel',
-    run: (workers, program, position, length) => pool.round({ program, position, length, workers }),
+    async run(stacks, program, position, length) {
+      const workers = stacks.filter((s) => s !== last);
+      const work = { program, position, length, workers };
+      if (workers.length === stacks.length) return pool.round(work);
+      const meet = workers.length > 0 ? pool.begin(work) : async (): Promise<void> => undefined;
+      try {
+        await own.run(program, position, length);
+      } finally {
+        await meet();
+      }
+    },
     bytes: () => 0,
-    dispose: () => pool.dispose(),
+    async dispose() {
+      await pool.dispose();
+      await own.dispose();
+    },
   };
 }
 
-async function serialRunner(specs: readonly StageSpec[], memory: StackMemory): Promise<Runner> {
+async function openStage(spec: StageSpec, memory: StackMemory): Promise<Stage> {
   const module = await import('onnxruntime-node');
-  const ort = 'default' in module ? (module.default as typeof module) : module;
+  return createStage('default' in module ? (module.default as typeof module) : module, spec, memory.block);
+}
+
+async function serialRunner(specs: readonly StageSpec[], memory: StackMemory): Promise<Runner> {
   const stages: Stage[] = [];
-  for (const spec of specs) stages.push(await createStage(ort, spec, memory.block));
+  for (const spec of specs) stages.push(await openStage(spec, memory));
   return {
     mode: 'serial',
     async run(stacks, program, position, length) {

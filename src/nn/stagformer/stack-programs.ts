@@ -14,6 +14,7 @@ import {
   typeOf,
   writeOnnx,
 } from '../../tensor/index.ts';
+import { freshPart } from '../_growing-cache.ts';
 import { createCall, crossSpan, type Frame, sightMask, type Span } from '../lm-call.ts';
 import { type LmConfig, stackCount } from '../lm-config.ts';
 import type { StageCarry, StageFeed, StageFetch, StageProgram, StageSpec } from '../parallel/index.ts';
@@ -63,6 +64,7 @@ export function stackProgram(config: LmConfig, stack: number, kind: 'step' | 'pr
     const ids = b.input('ids', [1, length], 'i32');
     const positions = b.input('positions', [length], 'i32');
     const kept = new Map<string, Tensor>();
+    const pasts = new Map<string, Tensor>();
     const frame: Frame = {
       positions,
       // A step sees all that it carries: the host cuts it to the window.
@@ -72,10 +74,12 @@ export function stackProgram(config: LmConfig, stack: number, kind: 'step' | 'pr
         if (span && limitOf(span) === 0) return undefined; // nothing of it is seen again
         slots.set(name, { shape, span });
         if (kind === 'prompt') return undefined;
-        return b.input(
+        const past = b.input(
           `past.${name}`,
           shape.map((d) => (d === -1 && span ? b.symbol(`past.${span.name}`) : d)),
         );
+        pasts.set(name, past);
+        return past;
       },
     };
     const call = createCall(b, config, ids, { frame });
@@ -90,7 +94,12 @@ export function stackProgram(config: LmConfig, stack: number, kind: 'step' | 'pr
       const last = kind === 'step' ? closed : gather(closed, b.input('last', [1], 'i32'), 1);
       b.output('logits', head(b, call, last));
     }
-    for (const [name, t] of kept) if (slots.has(name)) b.output(`present.${name}`, t);
+    for (const [name, t] of kept) {
+      if (!slots.has(name)) continue;
+      const fresh = freshPart(pasts.get(name), t);
+      if (fresh) b.output(`fresh.${name}`, fresh);
+      else b.output(`present.${name}`, t);
+    }
   });
   return { def, slots };
 }
@@ -167,10 +176,12 @@ function toStage({ def: { graph }, slots }: StackProgram, state: ModelState, pla
     else if (name === 'rows') fetches.push({ name, ...places.own, perPosition: true, shift: 1 });
     else if (name === 'closed') fetches.push({ name, ...places.closed!, perPosition: true, shift: 0 });
     else {
-      const entry = name.slice('present.'.length);
+      const entry = name.slice(name.indexOf('.') + 1);
       const { shape, span } = slots.get(entry)!;
       carries.push({
+        name: entry,
         output: name,
+        fresh: name.startsWith('fresh.'),
         empty: shape.map((d) => (d === -1 ? 0 : d)),
         axis: shape.indexOf(-1),
         ...(inputs.has(`past.${entry}`) ? { input: `past.${entry}` } : {}),
