@@ -1,6 +1,6 @@
 // Acknowledged means durable, for the whole server: kill -9 while boards stream in at full speed, then look for every one of them.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
@@ -74,4 +74,18 @@ it('refuses a second server on the same data, and a port that is taken', { timeo
   const other = await runCli(['serve', '--no-open', '--port', new URL(url).port, '--data', join(dir, 'other')]);
   expect(other.code).toBe(1);
   expect(other.stderr).toContain(`Expected port ${new URL(url).port} on 127.0.0.1 to be free`);
+});
+
+it('told to stop, it leaves plain files, also of a gateway that nobody asked', { timeout: 120_000 }, async () => {
+  const own = mkdtempSync(join(tmpdir(), 'cairn-stop-'));
+  const child = startCli(['serve', '--no-open', '--port', '0', '--data', own]);
+  running.push(child);
+  await firstLine(child);
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  await gone;
+  const files = readdirSync(own);
+  expect(files).toContain('gateway.db');
+  expect(files.filter((file) => /-(wal|shm|journal)$/.test(file))).toEqual([]);
+  rmSync(own, { recursive: true, force: true });
 });

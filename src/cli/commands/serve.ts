@@ -82,6 +82,8 @@ export const serve: Command = {
       });
     } finally {
       await server.close();
+      // The server closes what somebody asked it for.
+      await gateway.close();
     }
     return { value: { url: server.url }, text: '' };
   },

@@ -92,6 +92,7 @@ export class Gateway {
   readonly #decisions: DecisionLog;
   /** What is kept on this machine: answers and responses. */
   readonly #kept: GatewayFile;
+  #closing: Promise<void> | undefined;
   readonly #changedConfig = (): void => void this.reload();
 
   private constructor(
@@ -371,7 +372,12 @@ export class Gateway {
     return (await this.state.decisions(limit, before)).map(({ value }) => JSON.parse(value) as DecisionRecord);
   }
 
-  async close(): Promise<void> {
+  /** Writes what waits and leaves its files. Safe to call twice. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     if (this.#options.configPath !== undefined) unwatchFile(this.#options.configPath, this.#changedConfig);
     await this.profiles.close();
     await this.flush();
