@@ -4,8 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CairnError } from '../errors.ts';
-import { readPng, readWav, resampleAudio, toInk } from '../data/index.ts';
-import { readBounded } from './read-file.ts';
+import { readPicture, readSound } from './read-file.ts';
 
 export interface ManifestLine {
   /** Counted from 1. */
@@ -76,27 +75,22 @@ export async function readParts(
   { line, images, audio }: ManifestLine,
   size: { readonly image: number; readonly sampleRate: number },
 ): Promise<{ images: Float32Array[]; sounds: Float32Array[] }> {
-  const told = async <T>(file: string, read: () => Promise<T>): Promise<T> => {
-    try {
-      return await read();
-    } catch (error) {
-      if (!CairnError.isInstance(error)) throw error;
-      const hint = error.hint === undefined ? {} : { hint: error.hint };
-      throw new CairnError(error.code, `${error.message} It is ${file} of line ${line}.`, {
-        ...hint,
-        details: { line },
-        cause: error,
-      });
-    }
-  };
-  const pictures = images.map((file) =>
-    told(file, async () => toInk(readPng(await readBounded(file, 'image', 'a picture')), size.image)),
-  );
-  const sounds = audio.map((file) =>
-    told(file, async () => {
-      const { samples, sampleRate } = readWav(await readBounded(file, 'audio', 'a WAV file'));
-      return resampleAudio(samples, sampleRate, size.sampleRate);
-    }),
-  );
+  const told = <T>(file: string, reading: Promise<T>): Promise<T> =>
+    reading.catch((error: unknown) => {
+      throw inLine(error, line, file);
+    });
+  const pictures = images.map((file) => told(file, readPicture(file, size.image)));
+  const sounds = audio.map((file) => told(file, readSound(file, size.sampleRate)));
   return { images: await Promise.all(pictures), sounds: await Promise.all(sounds) };
+}
+
+/** An error that names the line of the list, and the file of that line, where it is one of ours. */
+export function inLine(error: unknown, line: number, file?: string): unknown {
+  if (!CairnError.isInstance(error)) return error;
+  const what = file === undefined ? `line ${line}` : `${file} of line ${line}`;
+  return new CairnError(error.code, `${error.message} It is ${what}.`, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    details: { line },
+    cause: error,
+  });
 }

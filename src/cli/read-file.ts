@@ -1,5 +1,6 @@
 // Files of a bounded size that a command line names.
 import { readFile, stat } from 'node:fs/promises';
+import { readPng, readWav, resampleAudio, toInk } from '../data/index.ts';
 import { CairnError } from '../errors.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
@@ -27,4 +28,15 @@ export async function readBounded(file: string, kind: 'image' | 'audio', what: s
       cause,
     });
   }
+}
+
+/** A PNG as ink `[size * size]`. @throws CairnError those of `readBounded` and `readPng` */
+export async function readPicture(file: string, size: number): Promise<Float32Array> {
+  return toInk(readPng(await readBounded(file, 'image', 'a picture')), size);
+}
+
+/** A WAV file as samples at a rate, or at its own. @throws CairnError those of `readBounded` and `readWav` */
+export async function readSound(file: string, rate?: number): Promise<Float32Array> {
+  const { samples, sampleRate } = readWav(await readBounded(file, 'audio', 'a WAV file'));
+  return resampleAudio(samples, sampleRate, rate ?? sampleRate);
 }

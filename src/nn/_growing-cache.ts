@@ -1,6 +1,6 @@
 // The memory of a decoder's cache. Programs return only the new positions of an entry, since a runtime copies what it returns into
 // new memory; they are written behind the old ones here, in place. What somebody saved is copied before it would change.
-import type { Feed, HostTensor, Shape, Tensor } from '../tensor/index.ts';
+import type { Builder, Feed, HostTensor, Shape, Tensor } from '../tensor/index.ts';
 import { sizeOf } from '../tensor/index.ts';
 
 export interface GrowingCache {
@@ -77,8 +77,15 @@ export function createGrowingCache(): GrowingCache {
   }
 }
 
-/** The new positions of a tensor that was joined behind `past`; undefined where it was not, and is kept whole. */
-export function freshPart(past: Tensor | undefined, kept: Tensor): Tensor | undefined {
+/** Returns what is kept of a cache entry: its new positions as `fresh.<name>` where it grows, else all of it as `present.<name>`. */
+export function outputEntry(b: Builder, name: string, past: Tensor | undefined, kept: Tensor): void {
+  const fresh = freshPart(past, kept);
+  if (fresh) b.output(`fresh.${name}`, fresh);
+  else b.output(`present.${name}`, kept);
+}
+
+/** The new positions of a tensor that was joined behind `past`; undefined where it was not. */
+function freshPart(past: Tensor | undefined, kept: Tensor): Tensor | undefined {
   const { op, inputs } = kept.builder.nodes()[kept.port.node]!;
   const joined = past && op === 'concat' && inputs.length === 2 && inputs[0]!.node === past.port.node;
   return joined ? kept.builder.at(inputs[1]!) : undefined;

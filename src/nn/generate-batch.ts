@@ -11,7 +11,7 @@ import {
   Rng,
   type Tensor,
 } from '../tensor/index.ts';
-import { createGrowingCache, emptySlot, freshPart } from './_growing-cache.ts';
+import { createGrowingCache, emptySlot, outputEntry } from './_growing-cache.ts';
 import { layoutOf } from './decoder.ts';
 import { promptIds } from './generate.ts';
 import { type Frame, lmSpans, type Span, spanned } from './lm-call.ts';
@@ -147,10 +147,7 @@ function batchProgram(config: LmConfig, batch: number, length: number): ProgramD
       'logits',
       transformerForward(b, config, b.input('ids', [batch, length], 'i32'), { frame, lastOnly: true }),
     );
-    for (const [name, value] of kept) {
-      const more = freshPart(pasts.get(name), value);
-      b.output(more ? `fresh.${name}` : `present.${name}`, more ?? value);
-    }
+    for (const [name, value] of kept) outputEntry(b, name, pasts.get(name), value);
   });
 }
 

@@ -9,7 +9,7 @@
 // layer is hooked in at layer.ts (attention, MLP, what is added), an MLP at feed-forward.ts, a residual stream at stream.ts.
 import { CairnError } from '../errors.ts';
 import { addToDim, type Builder, isSymbolic, type Tensor } from '../tensor/index.ts';
-import { freshPart } from './_growing-cache.ts';
+import { outputEntry } from './_growing-cache.ts';
 import { type LmConfig, seesAll, stackCount } from './lm-config.ts';
 import { lmInputs, SOFT_INPUT } from './lm-inputs.ts';
 
@@ -243,8 +243,8 @@ export function decodeFrame(
     },
     finish() {
       for (const [name, value] of kept) {
-        const fresh = onlyFresh ? freshPart(pasts.get(name), value) : undefined;
-        b.output(fresh ? `fresh.${name}` : `present.${name}`, fresh ?? value);
+        if (onlyFresh) outputEntry(b, name, pasts.get(name), value);
+        else b.output(`present.${name}`, value);
       }
     },
   };

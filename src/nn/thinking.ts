@@ -1,5 +1,6 @@
 // Thinking before the answer: tokens between an opening and a closing token, limited by a budget. Counts them, says which
 // token must come next, and notes how likely the model itself was to close. It draws nothing.
+import type { Tokenizer } from '../data/index.ts';
 import { CairnError } from '../errors.ts';
 
 export interface ThinkingOptions {
@@ -26,6 +27,14 @@ export interface ThoughtEnd {
   readonly reason: 'closed' | 'budget';
   /** What the model gave the closing token when it came. */
   readonly closeProbability: number;
+}
+
+/** The tokens `<think>` and `</think>` of a model; undefined where it has not both. */
+export function thinkingMarks({
+  added,
+}: Pick<Tokenizer, 'added'>): Pick<ThinkingOptions, 'open' | 'close'> | undefined {
+  const [open, close] = [added.get('<think>'), added.get('</think>')];
+  return open === undefined || close === undefined ? undefined : { open, close };
 }
 
 /** @throws CairnError `bad_thinking` naming the option */

@@ -13,6 +13,7 @@ import {
   loadLm,
   type ThinkingOptions,
   thinkingLimit,
+  thinkingMarks,
 } from '../nn/index.ts';
 import { createOrtExecutor, type OrtExecutor } from '../tensor/index.ts';
 import { type AnswerHead, askedFor, chunk, completion, contextExceeded, lastWords, usageChunk } from './_completion.ts';
@@ -220,13 +221,13 @@ async function* events(running: Running): AsyncGenerator<ChatChunk> {
 
 /** @throws ProviderError `no_thinking` where the model has no tokens to think with */
 function thinkingOf(
-  { tokenizer: { added } }: LanguageModel,
+  { tokenizer }: LanguageModel,
   asked: number | undefined,
   maxTokens: number,
 ): ThinkingOptions | undefined {
   if (asked === undefined) return undefined;
-  const [open, close] = [added.get('<think>'), added.get('</think>')];
-  if (open === undefined || close === undefined) {
+  const marks = thinkingMarks(tokenizer);
+  if (marks === undefined) {
     if (asked === 0) return undefined;
     throw new ProviderError('no_thinking', 'Expected a model with the tokens <think> and </think>, got one without.', {
       remedy: 'next',
@@ -236,7 +237,7 @@ function thinkingOf(
   // The marks and one token of the answer fit too.
   const room = Math.max(0, maxTokens - 3);
   const budget = asked < 0 ? 'dynamic' : Math.min(Math.floor(asked), room);
-  return { budget, open, close, ...(asked < 0 ? { cap: Math.min(room, thinkingLimit({ budget: 'dynamic' })) } : {}) };
+  return { budget, ...marks, ...(asked < 0 ? { cap: Math.min(room, thinkingLimit({ budget: 'dynamic' })) } : {}) };
 }
 
 function hasParts(body: JsonObject): boolean {

@@ -27,7 +27,7 @@ import {
 import { createOrtExecutor, Rng } from '../../tensor/index.ts';
 import type { Args, CommandResult } from '../command.ts';
 import type { Io } from '../io.ts';
-import { type ManifestLine, readManifest, readParts } from '../mixed-manifest.ts';
+import { inLine, type ManifestLine, readManifest, readParts } from '../mixed-manifest.ts';
 import { createRunDir } from '../run-dir.ts';
 
 const IMAGE = '<image>';
@@ -164,13 +164,7 @@ async function exampleOf(
     }
     return { prompt, answer: line.answer };
   } catch (error) {
-    if (!CairnError.isInstance(error)) throw error;
-    const hint = error.hint === undefined ? {} : { hint: error.hint };
-    throw new CairnError(error.code, `${error.message} It is line ${line.line}.`, {
-      ...hint,
-      details: { line: line.line },
-      cause: error,
-    });
+    throw inLine(error, line.line);
   }
 }
 

@@ -1,7 +1,7 @@
 // `cairn generate`: samples from a trained language model, streaming the text as it comes.
 import { resolve } from 'node:path';
 import { CairnError } from '../../errors.ts';
-import { readPng, readWav, resampleAudio, type Tokenizer, toInk } from '../../data/index.ts';
+import type { Tokenizer } from '../../data/index.ts';
 import {
   encodeMixed,
   type Generation,
@@ -12,13 +12,14 @@ import {
   loadLm,
   placeParts,
   thinkingLimit,
+  thinkingMarks,
   type ThinkingOptions,
   type ThoughtEnd,
 } from '../../nn/index.ts';
 import { createOrtExecutor } from '../../tensor/index.ts';
 import type { Args, Command } from '../command.ts';
 import type { Io } from '../io.ts';
-import { readBounded } from '../read-file.ts';
+import { readPicture, readSound } from '../read-file.ts';
 import { expectRun } from '../run-dir.ts';
 
 export const generate: Command = {
@@ -152,12 +153,10 @@ async function givenParts(
   const images: Float32Array[] = [];
   const sounds: Float32Array[] = [];
   for (const file of args.list('image')) {
-    const png = readPng(await readBounded(resolve(file), 'image', 'a picture'));
-    images.push(toInk(png, config.image_size ?? 1)); // a model that sees none is refused where it would stand
+    images.push(await readPicture(resolve(file), config.image_size ?? 1)); // a model that sees none is refused where it would stand
   }
   for (const file of args.list('audio')) {
-    const { samples, sampleRate } = readWav(await readBounded(resolve(file), 'audio', 'a WAV file'));
-    sounds.push(resampleAudio(samples, sampleRate, config.audio?.sample_rate ?? sampleRate));
+    sounds.push(await readSound(resolve(file), config.audio?.sample_rate));
   }
   return { images, sounds };
 }
@@ -165,7 +164,7 @@ async function givenParts(
 /** What `--thinking` asks for. @throws CairnError `usage`, or `no_thinking` for a model that cannot */
 function thinkingOf(
   asked: string | undefined,
-  { added }: Tokenizer,
+  tokenizer: Tokenizer,
   onEnd: (end: ThoughtEnd) => void,
 ): ThinkingOptions | undefined {
   if (asked === undefined) return undefined;
@@ -174,13 +173,13 @@ function thinkingOf(
   if (budget === undefined) {
     throw new CairnError('usage', `Expected --thinking with a number of tokens, off or dynamic, got "${asked}".`);
   }
-  const [open, close] = [added.get('<think>'), added.get('</think>')];
-  if (open === undefined || close === undefined) {
+  const marks = thinkingMarks(tokenizer);
+  if (marks === undefined) {
     throw new CairnError('no_thinking', 'Expected a model with the tokens <think> and </think>, got one without.', {
       hint: 'Train on a text with thoughts in it: cairn train lm --text FILE --added-tokens "<think> </think>".',
     });
   }
-  return { budget, open, close, onEnd };
+  return { budget, ...marks, onEnd };
 }
 
 /** The answer on stdout as it comes; the thought beside it on stderr, so that a pipe gets the answer alone. */

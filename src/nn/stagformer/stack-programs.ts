@@ -14,7 +14,7 @@ import {
   typeOf,
   writeOnnx,
 } from '../../tensor/index.ts';
-import { freshPart } from '../_growing-cache.ts';
+import { outputEntry } from '../_growing-cache.ts';
 import { createCall, crossSpan, type Frame, sightMask, type Span } from '../lm-call.ts';
 import { type LmConfig, stackCount } from '../lm-config.ts';
 import type { StageCarry, StageFeed, StageFetch, StageProgram, StageSpec } from '../parallel/index.ts';
@@ -94,12 +94,7 @@ export function stackProgram(config: LmConfig, stack: number, kind: 'step' | 'pr
       const last = kind === 'step' ? closed : gather(closed, b.input('last', [1], 'i32'), 1);
       b.output('logits', head(b, call, last));
     }
-    for (const [name, t] of kept) {
-      if (!slots.has(name)) continue;
-      const fresh = freshPart(pasts.get(name), t);
-      if (fresh) b.output(`fresh.${name}`, fresh);
-      else b.output(`present.${name}`, t);
-    }
+    for (const [name, t] of kept) if (slots.has(name)) outputEntry(b, name, pasts.get(name), t);
   });
   return { def, slots };
 }
