@@ -94,7 +94,8 @@ function clipped(c: LmConfig, w: Tensor): Tensor {
 
 /** Root mean square, `[B, T, 1]`. */
 function magnitude(x: Tensor): Tensor {
-  return x.mul(x).mean(-1, true).sqrt();
+  // A vector of zeros, as of a blank picture, has the slope 0 and not 0 / 0.
+  return x.mul(x).mean(-1, true).max(1e-30).sqrt();
 }
 
 /** `x` with the magnitude `like`; smaller ones than sqrt(1e-5) are not blown up. */

@@ -91,6 +91,27 @@ const draws = { numRuns: Number(process.env['CAIRN_DRAWS'] ?? 4) };
 /** Characters and all bytes. */
 const tokenizer = charTokenizer('abcdefghi');
 
+/** A place without a picture is a vector of zeros, whose magnitude the streams take. */
+const blank = lmConfig({
+  vocab_size: VOCABULARY,
+  hidden_size: 8,
+  num_hidden_layers: 3,
+  num_attention_heads: 2,
+  intermediate_size: 8,
+  max_position_embeddings: 16,
+  mlp_gated: true,
+  hidden_act: 'silu',
+  mlp_bias: false,
+  altup_num_inputs: 2,
+  altup_coefficients: 'dynamic',
+  hidden_size_per_layer_input: 2,
+  moe_num_experts: 2,
+  image_token_id: 7,
+  image_size: 4,
+  image_patch_size: 2,
+  laurel_rank: 2,
+});
+
 test('gradients are those of finite differences, auxiliary losses included', async () => {
   await fc.assert(
     fc.asyncProperty(configs, fc.integer({ min: 0, max: 1e6 }), async (config, seed) => {
@@ -134,7 +155,7 @@ test('gradients are those of finite differences, auxiliary losses included', asy
       }
       expect(Math.min(...errors)).toBeLessThan(1e-6);
     }),
-    draws,
+    { ...draws, examples: [[blank, 326_643]] },
   );
 });
 
